@@ -1,0 +1,1 @@
+"""The student's side of the course: data, kernels, checks and pictures. Holds no graded function."""
