@@ -1,0 +1,178 @@
+"""The judge's handle on what a student wrote: a function, an object or a plain value, always passed by value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from . import wire
+from .peer import Peer, describe_error
+
+
+class Transport(Protocol):
+    """Carries one request to the student's side and brings the reply back, serving callbacks in between."""
+
+    def request(self, header: dict, buffers: list[bytes]) -> tuple[dict, list[bytes]]: ...
+
+    def offer(self, function: Callable) -> int:
+        """Register a judge's function that the student's code may call; return its number."""
+
+
+class StudentError(Exception):
+    """The student's code raised. `kind` is the exception's type name, `bases` the names of its base classes too."""
+
+    def __init__(self, error: dict) -> None:
+        self.kind = str(error.get("type", "Exception"))
+        self.bases = tuple(str(name) for name in error.get("bases", []))
+        self.message = str(error.get("message", ""))
+        self.line = str(error.get("line", ""))
+        self.function = str(error.get("function", ""))
+        super().__init__(f"{self.kind}: {self.message}")
+
+
+class LimitReached(Exception):
+    """The student's code was stopped: time, memory, output, or its process ended."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: what came back and what was observed. Observations come from the student's side: hints, not proof."""
+
+    value: Any
+    seconds: float = 0.0  # seconds inside the function
+    peak: int = 0  # bytes allocated at the peak, when measured
+    mutated: tuple[int | str, ...] = ()  # arguments that the call changed
+    aliases: tuple[int, ...] = ()  # arguments whose memory the result shares
+    warnings: tuple[str, ...] = ()
+    printed: str = ""
+
+
+@dataclass
+class LocalTransport:
+    """Calls a `Peer` in the same process, through the same packing as a pipe would."""
+
+    namespace: dict[str, Any]
+    functions: list[Callable] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.peer = Peer(self.namespace, callback=self._callback)
+
+    def request(self, header: dict, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
+        return self.peer.handle(header, buffers)
+
+    def offer(self, function: Callable) -> int:
+        self.functions.append(function)
+        return len(self.functions) - 1
+
+    def _callback(self, number: int, header: Any, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
+        return serve_callback(self.functions, number, header, buffers)
+
+
+def serve_callback(
+    functions: list[Callable], number: Any, header: Any, buffers: list[bytes]
+) -> tuple[dict, list[bytes]]:
+    """Run the judge's function `number` on plain arguments and return the reply for the student's side."""
+    if type(number) is not int or not 0 <= number < len(functions):
+        return {"error": {"message": f"no such function: {number!r}"}}, []
+    args, kwargs = wire.unpack(header, buffers)
+    try:
+        packed, parts = wire.pack(functions[number](*args, **kwargs))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return {"error": {"message": describe_error(error)["message"]}}, []
+    return {"value": packed}, parts
+
+
+class Subject:
+    """What a student wrote, as the judge sees it. Calling it sends copies; plain values come back.
+
+    name : for messages, as the student wrote it
+    """
+
+    def __init__(self, transport: Transport, target: str | int, path: tuple[str, ...] = (), name: str = "") -> None:
+        self._transport = transport
+        self._target = target
+        self._path = path
+        self.name = name or (target if isinstance(target, str) else "object")
+        self.notes: list[str] = []
+        self.printed = ""
+
+    @classmethod
+    def local(cls, value: Any) -> "Subject":
+        """Wrap an object of this process, as the check of a notebook does."""
+        return cls(LocalTransport({"subject": value}), "subject", name=getattr(value, "__name__", "your answer"))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(*args, **kwargs).value
+
+    def call(self, *args: Any, measure: bool = False, **kwargs: Any) -> Call:
+        """Call the student's function on copies of the arguments; functions among them become callbacks.
+
+        measure : also trace the peak of allocated memory (slower)
+        Raises StudentError if their code raises, LimitReached if it had to be stopped.
+        """
+        packed, buffers = wire.pack((args, kwargs), opaque=self._expose)
+        request = {
+            "op": "call",
+            "target": self._target,
+            "path": list(self._path),
+            "arguments": packed,
+            "measure": measure,
+        }
+        reply, parts = self._request(request, buffers)
+        call = Call(
+            self._value(reply, parts),
+            float(reply.get("seconds", 0.0)),
+            int(reply.get("peak", 0)),
+            tuple(reply.get("mutated", ())),
+            tuple(reply.get("aliases", ())),
+            tuple(str(w) for w in reply.get("warnings", ())),
+            str(reply.get("printed", "")),
+        )
+        self.notes.extend(w for w in call.warnings if w not in self.notes)
+        self.printed = call.printed or self.printed
+        return call
+
+    def value(self) -> Any:
+        """The plain value itself (an answer, an array); an opaque object comes back as another Subject."""
+        reply, parts = self._request({"op": "get", "target": self._target, "path": list(self._path)}, [])
+        return self._value(reply, parts)
+
+    def get(self, attribute: str) -> Any:
+        """The value of an attribute."""
+        return self.attribute(attribute).value()
+
+    def set(self, attribute: str, value: Any) -> None:
+        """Set an attribute to a copy of `value`."""
+        packed, buffers = wire.pack(value, opaque=self._expose)
+        request = {
+            "op": "set",
+            "target": self._target,
+            "path": list(self._path),
+            "attribute": attribute,
+            "value": packed,
+        }
+        self._request(request, buffers)
+
+    def attribute(self, name: str) -> "Subject":
+        """A handle on an attribute or a method: `subject.attribute("loss")(X, y)`."""
+        return Subject(self._transport, self._target, (*self._path, name), name=f"{self.name}.{name}")
+
+    def _expose(self, value: Any) -> dict:
+        if isinstance(value, Subject) and isinstance(value._target, int) and not value._path:
+            return {"handle": value._target}
+        if callable(value):
+            return {"callback": self._transport.offer(value)}
+        raise wire.WireError(f"Subject: argument must be plain data or a function, got {type(value).__name__}")
+
+    def _request(self, header: dict, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
+        reply, parts = self._transport.request(header, buffers)
+        if "error" in reply:
+            raise StudentError(reply["error"] if isinstance(reply["error"], dict) else {})
+        return reply, parts
+
+    def _value(self, reply: dict, parts: list[bytes]) -> Any:
+        return wire.unpack(reply.get("value"), parts, opaque=self._handle)
+
+    def _handle(self, header: dict) -> "Subject":
+        if type(header.get("handle")) is not int:
+            raise wire.WireError(f"Subject: reply must be plain data or a handle, got {sorted(header)}")
+        return Subject(self._transport, header["handle"], name=str(header.get("type", "object"))[:80])
