@@ -15,6 +15,7 @@ from cs231n_lib.outlines import OUTLINES
 Array = NDArray[np.float64]
 
 VERSION = 1  # raise it when a drawing changes: a stored copy of another version is drawn anew
+TITLE = "ten outlines drawn by the library"
 CLASSES = tuple(outline.__name__ for outline in OUTLINES)
 SIZE = 32  # pixels on a side
 PIXEL = 2 / SIZE  # the picture spans [-1, 1], so lengths below are in half pictures
@@ -63,7 +64,9 @@ class Challenges:
                 )
 
 
-def draw(labels: NDArray[np.integer], rng: np.random.Generator, challenges: Challenges | None = None) -> NDArray[np.uint8]:
+def draw(
+    labels: NDArray[np.integer], rng: np.random.Generator, challenges: Challenges | None = None
+) -> NDArray[np.uint8]:
     """Return one image for each label.
 
     labels : int array (N,), each in [0, 10), an index into CLASSES
@@ -71,7 +74,11 @@ def draw(labels: NDArray[np.integer], rng: np.random.Generator, challenges: Chal
     Returns uint8 (N, 32, 32, 3), RGB. Image i depends only on rng's state, i, labels[i] and the knobs.
     """
     labels = np.asarray(labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < 10):
+    if (
+        labels.ndim != 1
+        or labels.dtype.kind not in "iu"
+        or (labels.size and not 0 <= labels.min() <= labels.max() < 10)
+    ):
         raise ValueError(
             f"draw: labels must be a 1-D integer array of values 0 to 9, got {labels.dtype} {labels.shape}; "
             f"label k stands for CLASSES[k]"
@@ -85,7 +92,9 @@ def draw(labels: NDArray[np.integer], rng: np.random.Generator, challenges: Chal
     return images
 
 
-def draw_splits(*, train: int = 10_000, test: int = 2_000, seed: int = 231) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def draw_splits(
+    *, train: int = 10_000, test: int = 2_000, seed: int = 231
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """Return (train images, train labels, test images, test labels): the data set itself, the same bytes each time.
 
     Images are uint8 (N, 32, 32, 3) and labels int64 (N,). Labels are balanced to within one and shuffled.
@@ -138,7 +147,9 @@ def _render(labels: NDArray[np.integer], u: dict[str, Array], knobs: Challenges)
     return pixels.transpose(0, 2, 1).reshape(-1, SIZE, SIZE, 3)
 
 
-def _object(x: Array, y: Array, labels: NDArray[np.integer], u: dict[str, Array], knobs: Challenges) -> tuple[Array, Array]:
+def _object(
+    x: Array, y: Array, labels: NDArray[np.integer], u: dict[str, Array], knobs: Challenges
+) -> tuple[Array, Array]:
     """Return the object's coverage of each pixel, (N, P) in [0, 1], and its stripes, (N, P) in [-1, 1]."""
     turn = knobs.viewpoint * np.pi * (2 * u["angle"] - 1)
     scale = 0.62 * (1 + knobs.viewpoint * 0.7 * (u["scale"] - 0.5))  # radius of the object, in half pictures
