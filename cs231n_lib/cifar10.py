@@ -1,20 +1,15 @@
 """The official CIFAR-10 archive: fetched, checked, read without trusting it, and stored.
 
-The archive is a tar of pickles, and both formats can carry an attack: a tar member may climb out of its folder, and a
-pickle may call any function. So nothing is ever extracted (the members we want are read into memory by name), and the
-pickles are read by an unpickler that knows no function at all but harmless stand-ins for the five names that they use.
+The archive is a tar of pickles, and both formats can carry an attack. A tar member may climb out of its folder, so
+nothing is ever extracted: the members we want are read into memory by name. For the pickles see `batches`.
 """
 
-import io
 import os
-import pickle
 import tarfile
-import tomllib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -22,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs231n_lib import fetch, store
+from cs231n_lib.batches import PixelArray, read_batch
 from cs231n_lib.store import DataError
 
 FOLDER = "cifar-10-batches-py"
@@ -45,15 +41,13 @@ class Archive:
 
 def official_archive() -> Archive:
     """Return the registry's entry for CIFAR-10."""
-    path = store.DATASETS / "registry.toml"
-    try:
-        entry = tomllib.loads(path.read_text(encoding="utf-8"))["cifar10"]
-        wanted = {key: entry[key] for key in Archive.__dataclass_fields__}
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+    entry = store.read_registry().get("cifar10", {})
+    if missing := sorted(set(Archive.__dataclass_fields__) - set(entry)):
         raise DataError(
-            f"get_cifar10: {path} must describe cifar10, got {type(error).__name__}: {error}; "
+            f"get_cifar10: {store.REGISTRY} must describe cifar10, got no {missing[0]!r}; "
             f"work in a clone of the course or in the folder that your instructor gave you"
-        ) from error
+        )
+    wanted = {key: entry[key] for key in Archive.__dataclass_fields__}
     return Archive(**wanted | {"classes": tuple(wanted["classes"])})
 
 
@@ -62,8 +56,8 @@ def get_cifar10(
 ) -> None:
     """Store CIFAR-10 in its official order.
 
-    source : None for the official address; else a mirror's http, https or file URL, the path of the tarball, or the path
-        of the extracted folder `cifar-10-batches-py`. A tarball from anywhere must have the registry's SHA-256.
+    source : None for the official address; else a mirror's http, https or file URL, the path of the tarball, or that of
+        the extracted folder `cifar-10-batches-py`. A tarball from anywhere must have the registry's SHA-256.
     archive : what to expect; the registry's entry when None
     Raises DataError. Nothing stays behind but, after a broken download, the `.part` file that the next call resumes.
     """
@@ -104,9 +98,9 @@ def _store(folder: Path, archive: Archive, batches: Iterator[tuple[str, bytes]],
         missing.remove(file_name)
         content = read_batch(blob, file_name)
         if file_name == META:
-            names = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in content[b"label_names"])
-            if names != archive.classes:
-                raise DataError(f"get_cifar10: label_names must be {archive.classes}, got {names}; refused")
+            names = content.get(b"label_names")
+            if names != [name.encode() for name in archive.classes]:
+                raise DataError(f"get_cifar10: label_names must be {list(archive.classes)}, got {names!r}; refused")
             continue
         split = "test" if file_name in BATCHES["test"] else "train"
         at, count = BATCHES[split].index(file_name), len(out[split][1]) // len(BATCHES[split])
@@ -124,8 +118,8 @@ def _store(folder: Path, archive: Archive, batches: Iterator[tuple[str, bytes]],
 
 def _pixels_and_labels(content: dict, file_name: str, count: int, classes: int) -> tuple[NDArray, NDArray]:
     rows, labels = content.get(b"data"), content.get(b"labels")
-    if not isinstance(rows, _Array) or rows.value.shape != (count, 3072):
-        shape = rows.value.shape if isinstance(rows, _Array) else type(rows).__name__
+    if not isinstance(rows, PixelArray) or rows.value.shape != (count, 3072):
+        shape = rows.value.shape if isinstance(rows, PixelArray) else type(rows).__name__
         raise DataError(f"get_cifar10: data of {file_name} must be uint8 ({count}, 3072), got {shape}; refused")
     good = isinstance(labels, list) and len(labels) == count
     if not good or not all(type(k) is int and 0 <= k < classes for k in labels):
@@ -148,9 +142,8 @@ def _read_folder(path: Path, archive: Archive) -> Iterator[tuple[str, bytes]]:
         if not file.is_file():
             raise DataError(f"get_cifar10: source must be the folder {FOLDER} with {file_name} in it, got {path}")
         if file.stat().st_size > _largest(archive):
-            raise DataError(
-                f"get_cifar10: {file} must have at most {_largest(archive):,} bytes, got {file.stat().st_size:,}; refused"
-            )
+            limit, found = _largest(archive), file.stat().st_size
+            raise DataError(f"get_cifar10: {file} must have at most {limit:,} bytes, got {found:,}; refused")
         yield file_name, file.read_bytes()
 
 
@@ -182,69 +175,3 @@ def _read_tarball(path: Path, archive: Archive) -> Iterator[tuple[str, bytes]]:
         raise DataError(
             f"get_cifar10: {path} must be a whole tar.gz archive, got {type(error).__name__}: {error}"
         ) from error
-
-
-class _UInt8:
-    """Stands for `numpy.dtype("u1")`. A dtype's state is byte order and the like, of no meaning for one byte."""
-
-    def __init__(self, code: Any, *_: Any) -> None:
-        if code not in ("u1", b"u1"):
-            raise pickle.UnpicklingError(f"dtype {code!r}, where only u1 belongs")
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-class _Array:
-    """Stands for a NumPy array: built from the shape and the raw bytes in the pickle, and from nothing else."""
-
-    value: NDArray[np.uint8]
-
-    def __init__(self, *_: Any) -> None:
-        self.value = np.empty((0,), dtype=np.uint8)
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, column_major, raw = state
-        if not isinstance(dtype, _UInt8) or not isinstance(raw, bytes) or column_major:
-            raise pickle.UnpicklingError("an array that is not row-major uint8")
-        self.value = np.frombuffer(raw, dtype=np.uint8).reshape(shape)
-
-
-def _encode(text: Any, codec: Any) -> bytes:
-    """Stands for `_codecs.encode`, by which Python 3 writes bytes into a protocol 2 pickle; latin1 is all it uses."""
-    if not isinstance(text, str) or codec not in ("latin1", b"latin1"):
-        raise pickle.UnpicklingError(f"codec {codec!r}, where only latin1 belongs")
-    return text.encode("latin1")
-
-
-ADMITTED: dict[tuple[str, str], Callable] = {
-    ("numpy.core.multiarray", "_reconstruct"): _Array,
-    ("numpy._core.multiarray", "_reconstruct"): _Array,
-    ("numpy", "ndarray"): _Array,  # an argument of _reconstruct
-    ("numpy", "dtype"): _UInt8,
-    ("_codecs", "encode"): _encode,
-}
-
-
-class _BatchUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ADMITTED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which image data never needs")
-        return ADMITTED[module, name]
-
-
-def read_batch(blob: bytes, file_name: str) -> dict:
-    """Return the dict in a CIFAR-10 pickle: bytes keys, as Python 2 wrote them; its array is `_Array`.
-
-    Raises DataError for anything but a dict of plain values and one uint8 array; no code in the pickle ever runs.
-    """
-    try:
-        content = _BatchUnpickler(io.BytesIO(blob), encoding="bytes").load()
-    # A damaged pickle can raise almost anything; all of it means the same.
-    except Exception as error:
-        raise DataError(
-            f"get_cifar10: {file_name} must be a CIFAR-10 batch, got a pickle refused because {error}"
-        ) from error
-    if not isinstance(content, dict):
-        raise DataError(f"get_cifar10: {file_name} must hold a dict, got {type(content).__name__}; refused")
-    return content

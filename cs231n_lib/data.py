@@ -160,28 +160,33 @@ def get_dataset(name: str, source: str | os.PathLike[str] | None = None, *, quie
 
 
 def data_status() -> list[dict[str, Any]]:
-    """Return one dict for each data set, those of the registry first and then other stored ones.
+    """Return one dict for each data set, those that the course knows first and then other stored ones.
 
-    Keys: name, title, present (bool), train, test (images, 0 when absent), megabytes (on disk), folder (Path), get (the
-    command that brings it).
+    Keys: name, title, present (bool), train and test (images, 0 when absent), megabytes (on disk), folder (Path), get
+    (the command that brings it), problem (a line when the stored set is damaged, else "").
     """
     commands = {"cifar10": "cs231n data get cifar10", "shapes10": "cs231n data get shapes10"}
-    stored = store.stored_names()
+    registry = store.read_registry()
     report = []
-    for name in [*PREFERENCE, *(n for n in stored if n not in PREFERENCE)]:
+    for name in [*PREFERENCE, *(n for n in store.stored_names() if n not in PREFERENCE)]:
         folder = store.cache_folder() / name
         meta = store.read_meta(name)
-        arrays = store.read_arrays(name) if meta else {}
+        arrays, problem = {}, ""
+        try:
+            arrays = store.read_arrays(name) if meta else {}
+        except DataError as error:
+            problem = str(error)
         report.append(
             {
                 "name": name,
-                "title": meta["title"] if meta else "",
+                "title": (meta or registry.get(name, {})).get("title", ""),
                 "present": meta is not None,
                 "train": len(arrays.get("train_labels", ())),
                 "test": len(arrays.get("test_labels", ())),
                 "megabytes": round(store.folder_bytes(folder) / 1e6, 1) if meta else 0.0,
                 "folder": folder,
                 "get": commands.get(name, f"cs231n data import {name} PATH"),
+                "problem": problem,
             }
         )
     return report
@@ -196,7 +201,7 @@ def _draw_shapes10_once(*, quiet: bool) -> None:
         return
     if not quiet:
         print("Drawing shapes10 (12,000 images, once, some seconds) ...", flush=True)
-    with store.new_folder("load_dataset", "shapes10") as folder:
+    with store.new_folder("load_dataset", "shapes10", replace=meta is not None) as folder:
         for key, array in zip(store.ARRAYS, shapes10.draw_splits(), strict=True):
             np.save(folder / f"{key}.npy", array)
         store.write_meta(folder, title=shapes10.TITLE, classes=shapes10.CLASSES, version=shapes10.VERSION)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,7 +73,7 @@ def download(url: str, target: Path, *, size: int, sha256: str, advice: str, qui
     os.replace(part, target)
 
 
-def _check_response(url: str, status: int, headers, have: int, size: int, advice: str) -> int:
+def _check_response(url: str, status: int, headers: Mapping[str, str], have: int, size: int, advice: str) -> int:
     """Return how many bytes already on disk the answer continues; raise DataError when it is not the file."""
     if status not in (200, 206):
         raise DataError(f"download: {url} must answer with the file, got HTTP status {status}; {advice}")
@@ -82,9 +83,8 @@ def _check_response(url: str, status: int, headers, have: int, size: int, advice
     if status == 200:
         return 0  # the server ignored the range: start again
     if headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0] != str(have):
-        raise DataError(
-            f"download: {url} must continue at byte {have}, got Content-Range {headers.get('Content-Range')!r}; {advice}"
-        )
+        found = headers.get("Content-Range")
+        raise DataError(f"download: {url} must continue at byte {have}, got Content-Range {found!r}; {advice}")
     return have
 
 

@@ -1,6 +1,7 @@
 """Import of anyone's images: a zip or a folder with `train/<class>/<image>` and `test/<class>/<image>`."""
 
 import hashlib
+import io
 import os
 import stat
 import zipfile
@@ -23,7 +24,7 @@ ORDER_SEED = "cs231n"  # the stored order of the images depends on this and on t
 def import_images(name: str, path: str | os.PathLike[str], *, title: str | None = None, quiet: bool = False) -> None:
     """Store the images of a zip file or a folder as the data set `name`, replacing one of that name.
 
-    path : holds `train/<class>/*.jpg|png` and `test/<class>/*.jpg|png`, all of one size, perhaps inside one more folder.
+    path : holds `train/<class>/*.jpg|png` and `test/<class>/*.jpg|png`, perhaps one folder down; all of one size.
         Greyscale becomes RGB. Classes take their labels in the order of their sorted names.
     Raises DataError that names the file; nothing half-imported stays behind.
     """
@@ -52,7 +53,7 @@ def _zip_files(path: Path, archive: zipfile.ZipFile) -> list[str]:
     names = []
     for member in archive.infolist():
         parts = PurePosixPath(member.filename.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+        if parts.is_absolute() or ".." in parts.parts or ":" in member.filename:
             raise DataError(f"import_images: members of {path} must lie inside it, got {member.filename!r}; refused")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise DataError(
@@ -127,9 +128,7 @@ def _layout(path: Path, names: Sequence[str]) -> tuple[dict[str, list[str]], lis
 
 def _decode(path: Path, member: str, read: Callable[[str], bytes], size: tuple[int, int] | None) -> Any:
     """Return one image as uint8 (H, W, 3); `size` is the (H, W) that it must have, None for the first image."""
-    import io
-
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(read(member)), formats=("JPEG", "PNG")) as image:
@@ -145,7 +144,9 @@ def _decode(path: Path, member: str, read: Callable[[str], bytes], size: tuple[i
                     f"got {found[0]}x{found[1]}; make all images one size"
                 )
             return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # damaged bytes make a decoder raise almost anything, and all of it means the same
         raise DataError(
             f"import_images: {member} in {path} must be a readable JPEG or PNG, got {type(error).__name__}: {error}; "
             f"replace or delete that file"

@@ -47,12 +47,12 @@ class Challenges:
     context       0: every class keeps to its own background hue; 1: the background tells nothing of the class
     """
 
-    viewpoint: float = 0.45
+    viewpoint: float = 0.3
     illumination: float = 0.5
-    clutter: float = 0.5
-    occlusion: float = 0.4
-    deformation: float = 0.4
-    intraclass: float = 0.6
+    clutter: float = 0.35
+    occlusion: float = 0.3
+    deformation: float = 0.3
+    intraclass: float = 0.5
     context: float = 0.85
 
     def __post_init__(self) -> None:

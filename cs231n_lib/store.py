@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATASETS = Path(__file__).resolve().parents[1] / "datasets"  # beside the package in a clone and in a student zip
+REGISTRY = DATASETS / "registry.toml"
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -45,6 +47,14 @@ def check_name(function: str, name: str) -> str:
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise DataError(f"{function}: name must be 1 to 64 of a-z, 0-9, '-' and '_', got {name!r}; try 'my-data'")
     return name
+
+
+def read_registry() -> dict[str, dict[str, Any]]:
+    """Return the registry's tables by data set; {} where the package was installed without its `datasets` folder."""
+    try:
+        return tomllib.loads(REGISTRY.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
 
 
 def stored_names(folder: Path | None = None) -> list[str]:
@@ -78,11 +88,11 @@ def read_arrays(name: str) -> dict[str, NDArray]:
 
 
 @contextlib.contextmanager
-def new_folder(function: str, name: str) -> Iterator[Path]:
+def new_folder(function: str, name: str, *, replace: bool = True) -> Iterator[Path]:
     """Yield a private empty folder in the cache; it becomes `<cache>/<name>` when the block ends without an error.
 
     Whatever happens (an exception, Ctrl-C), the private folder is gone afterwards, and a set already stored under that
-    name stays until the new one is complete.
+    name stays until the new one is complete. With replace=False a set that another process stored meanwhile is kept.
     """
     cache = cache_folder()
     try:
@@ -96,22 +106,25 @@ def new_folder(function: str, name: str) -> Iterator[Path]:
     try:
         private.chmod(0o755)  # mkdtemp's 0700 would keep other users out of a shared cache
         yield private
-        _put_in_place(private, cache / name)
+        _put_in_place(function, private, cache / name, replace)
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _put_in_place(private: Path, final: Path) -> None:
-    """Rename private to final. A folder cannot replace a full one, so an older set first moves into private."""
-    for _ in range(100):  # another process may put its own copy there between our two renames; then take that one out
-        with contextlib.suppress(FileNotFoundError):
-            final.rename(Path(tempfile.mkdtemp(prefix=f"{private.name}-old-", dir=private.parent)))
-        for old in private.parent.glob(f"{private.name}-old-*"):
-            shutil.rmtree(old, ignore_errors=True)
+def _put_in_place(function: str, private: Path, final: Path, replace: bool) -> None:
+    """Rename private to final. A folder cannot be renamed over a full one, so an older set first moves aside."""
+    aside = private.with_name(private.name + "-old")
+    for _ in range(20):  # another process may put its own copy there between our two renames
+        if replace:
+            with contextlib.suppress(FileNotFoundError):
+                final.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
         with contextlib.suppress(OSError):
             private.rename(final)
             return
-    raise DataError(f"new_folder: {final} must be free to write, got another process that keeps writing it; try again")
+        if not replace and (final / "meta.json").is_file():
+            return
+    raise DataError(f"{function}: {final} must be free to write, got something that keeps taking its place; try again")
 
 
 def write_array(folder: Path, key: str, shape: Sequence[int], dtype: type) -> NDArray:
