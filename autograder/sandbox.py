@@ -4,6 +4,7 @@ Bubblewrap gives it fresh namespaces, a read-only system and a private /tmp. Whe
 refused unless the caller asked for none; then the student's code runs with the grader's own rights.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -176,7 +177,6 @@ class Box:
 
     def _complaint(self) -> str:
         assert self.process.stderr is not None
-        self.process.kill()
         return self.process.stderr.read(2000).decode(errors="replace").strip()
 
     def run(self, source: str) -> dict:
@@ -198,14 +198,18 @@ class Box:
         self.functions.append(function)
         return len(self.functions) - 1
 
-    def close(self) -> None:
-        """End the box and all that runs in it: the pid namespace dies with its first process."""
+    def end(self) -> None:
+        """Kill the box and all that runs in it: the pid namespace dies with its first process."""
         self.alive = False
         self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """End the box and give back its pipes."""
+        self.end()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
-        self.process.wait()
 
     def _send(self, header: dict, buffers: list[bytes]) -> None:
         if not self.alive:
@@ -262,12 +266,13 @@ class Box:
         return bytes(data)
 
     def _stop(self, reason: str) -> Any:
-        self.close()
+        self.end()
         raise LimitReached(f"your code was stopped: {reason}")
 
     def _died(self) -> Any:
-        self.process.wait(timeout=10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=2)  # for its own exit code, before `end` kills what may be left
+        self.end()
         code = self.process.returncode
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        self.close()
         raise BoxDied(f"your code ended its process ({how}): a crash, an exit, or too much memory")
