@@ -43,7 +43,8 @@ def test_cheats_against_the_test_process_change_nothing(make_job):
         "class T(__import__('ast').NodeTransformer):\n    def visit_Assert(self, n): return None\n"
         "get_ipython().ast_transformers.append(T())",
         "import sys\ndef f(x):\n    sys._getframe(1).f_globals['np'].allclose = lambda *a: True\n    return x",
-        "class A:\n    def __eq__(self, o): return True\n    def __array__(self, *a, **k): return np.array([1., 2, 3])\n"
+        "class A:\n    def __eq__(self, o): return True\n"
+        "    def __array__(self, *a, **k): return np.array([1., 2, 3])\n"
         "def f(x): return A()",
         "get_ipython().displayhook(2.0)",
         "import autograder.judge",
