@@ -145,6 +145,18 @@ class Report:
                 symptom="mutates",
             )
 
+    def choices(self, subject: Subject, letters: str) -> set[str]:
+        """Require a set of some of these letters (a list, tuple or array of them will do); return it as a set."""
+        answer = subject.value()
+        if answer is ...:
+            raise NotAnswered
+        wanted = f"a set of letters from {letters[0]} to {letters[-1]}, such as {{{letters[0]!r}, {letters[-1]!r}}}"
+        if not isinstance(answer, set | frozenset | list | tuple | np.ndarray):
+            self.fail(f"the answer must be {wanted}, got {type(answer).__name__}", symptom="not-set")
+        unknown = sorted(str(item) for item in answer if str(item).upper() not in set(letters))
+        self.require(not unknown, f"the answer must be {wanted}, got {', '.join(unknown)[:60]}", symptom="letters")
+        return {str(item).upper() for item in answer}
+
     def share(self, right: int, wrong: int, total: int) -> None:
         """Give partial credit for a list of statements: a wrong choice takes back a right one, so guessing earns 0."""
         self.credit = min(self.credit, max(0, right - wrong) / total)
