@@ -1,0 +1,102 @@
+"""Runs inside the sandbox: holds the student's namespace and answers requests over two pipes. Nothing here is trusted.
+
+Started as a script by autograder/sandbox.py with the limits as JSON on the command line. The judge caps and re-checks
+everything that this process sends.
+"""
+
+import json
+import os
+import resource
+import struct
+import sys
+from typing import Any
+
+FRAME = struct.Struct("<II")  # header bytes, number of buffers; then one uint64 per buffer, the header, the buffers
+
+
+def set_limits(limits: dict[str, int]) -> None:
+    """Bound this process for good: an ordinary user cannot raise a hard limit again."""
+    for name, value in limits.items():
+        which = getattr(resource, f"RLIMIT_{name}")
+        _, hard = resource.getrlimit(which)
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (bound, bound))
+
+
+class Pipes:
+    """Frames over the two inherited pipes, moved off the standard descriptors so that a print cannot disturb them."""
+
+    def __init__(self) -> None:
+        self.reading = os.fdopen(os.dup(0), "rb")
+        self.writing = os.fdopen(os.dup(1), "wb")
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+
+    def read(self) -> tuple[dict, list[bytes]]:
+        head = self.reading.read(FRAME.size)
+        if len(head) < FRAME.size:
+            os._exit(0)  # the judge is done
+        header_size, count = FRAME.unpack(head)
+        sizes = struct.unpack(f"<{count}Q", self.reading.read(8 * count))
+        header = json.loads(self.reading.read(header_size))
+        return header, [self.reading.read(size) for size in sizes]
+
+    def write(self, header: dict, buffers: list[bytes]) -> None:
+        text = json.dumps(header).encode()
+        self.writing.write(FRAME.pack(len(text), len(buffers)) + struct.pack(f"<{len(buffers)}Q", *map(len, buffers)))
+        self.writing.write(text)
+        for buffer in buffers:
+            self.writing.write(buffer)
+        self.writing.flush()
+
+
+def run_cell(shell: Any, source: str) -> dict:
+    """Run one cell; return whether it raised, and what it showed, as nbformat-like outputs."""
+    from IPython.utils.capture import capture_output
+
+    from cs231n_lib.check.peer import describe_error
+
+    with capture_output() as shown:
+        result = shell.run_cell(source, store_history=False)
+    error = result.error_before_exec or result.error_in_exec
+    text = (shown.stdout + shown.stderr)[-20_000:]
+    pictures = [o.data["image/png"] for o in shown.outputs if isinstance(o.data.get("image/png"), str)]
+    texts = [o.data["text/plain"] for o in shown.outputs if isinstance(o.data.get("text/plain"), str)]
+    if error is not None:
+        text = ""  # IPython printed the traceback there
+    return {
+        "error": describe_error(error) if error is not None else None,
+        "text": text,
+        "results": [t[:2000] for t in texts[:20]],
+        "pictures": [p for p in pictures[:8] if len(p) < 1_000_000],
+    }
+
+
+def main() -> None:
+    pipes = Pipes()
+    set_limits(json.loads(sys.argv[1]))
+    from cs231n_lib.check.peer import Peer, describe_error
+    from cs231n_lib.check.shell import make_shell
+
+    shell = make_shell()
+
+    def callback(number: int, header: Any, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
+        pipes.write({"callback": number, "arguments": header}, buffers)
+        return pipes.read()
+
+    peer = Peer(shell.user_ns, callback)
+    pipes.write({"ready": True}, [])
+    while True:
+        request, buffers = pipes.read()
+        try:
+            reply, parts = (
+                (run_cell(shell, request["source"]), []) if request["op"] == "run" else peer.handle(request, buffers)
+            )
+        except BaseException as error:  # noqa: BLE001 KeyboardInterrupt and worse are results here
+            reply, parts = {"error": describe_error(error)}, []
+        pipes.write(reply, parts)
+
+
+if __name__ == "__main__":
+    main()

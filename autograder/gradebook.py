@@ -1,0 +1,139 @@
+"""Write results into nbgrader's gradebook through nbgrader's own scorer. One writer, one thread."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from .collect import Submission
+from .course import Course, nbgrader_config
+from .grading import Graded, role_of
+
+
+class GradeBook:
+    """nbgrader's database and its autograded folder, for one assignment."""
+
+    def __init__(self, course: Course, assignment: str) -> None:
+        self.config = nbgrader_config(course)
+        from nbgrader.preprocessors import SaveAutoGrades
+
+        self.course, self.assignment = course, assignment
+        self.scorer = SaveAutoGrades(config=self.config)
+
+    def store(self, submission: Submission, graded: list[Graded]) -> None:
+        """Record one student: the executed notebooks, the scores, and what needs a person."""
+        from nbgrader.api import Gradebook
+
+        with Gradebook(self.course.database) as book:
+            book.update_or_create_student(submission.student)
+            book.update_or_create_submission(self.assignment, submission.student)
+        folder = self.course.autograded(submission.student, self.assignment)
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in graded:
+            notebook = executed(part)
+            nbformat.write(notebook, folder / f"{part.template.name}.ipynb")
+            self.scorer.preprocess(notebook, self._resources(submission.student, part.template.name))
+            self._mark_faults(submission.student, part)
+
+    def _resources(self, student: str, notebook: str) -> dict:
+        where = {
+            "student": student,
+            "assignment": self.assignment,
+            "notebook": notebook,
+            "db_url": self.course.database,
+        }
+        return {"unique_key": notebook, "nbgrader": where}
+
+    def _mark_faults(self, student: str, part: Graded) -> None:
+        """A question that the machine could not grade has no score and waits for a person: it is not a zero."""
+        from nbgrader.api import Gradebook
+
+        lost = [cell for cell in part.template.notebook.cells if role_of(cell) == "tests"]
+        judged = {v["grade_id"] for v in part.record.get("verdicts", []) if v["status"] != "infra_error"}
+        lost = [cell for cell in lost if cell.metadata.nbgrader.grade_id not in judged and not part.answers.fault]
+        if not lost:
+            return
+        with Gradebook(self.course.database) as book:
+            for cell in lost:
+                grade = book.find_grade(cell.metadata.nbgrader.grade_id, part.template.name, self.assignment, student)
+                grade.auto_score, grade.needs_manual_grade = None, True
+            book.db.commit()
+
+    def totals(self) -> list[dict[str, Any]]:
+        """Return nbgrader's own sums per submission: student, score, max_score, needs_manual_grade."""
+        from nbgrader.api import Gradebook
+
+        with Gradebook(self.course.database) as book:
+            rows = book.submission_dicts(self.assignment)
+        return [
+            {
+                "student": row["student"],
+                "score": row["score"],
+                "max_score": row["max_score"],
+                "needs_person": row["needs_manual_grade"],
+            }
+            for row in sorted(rows, key=lambda row: row["student"])
+        ]
+
+
+def executed(part: Graded) -> NotebookNode:
+    """Return the notebook for nbgrader: the student's answers, what they showed, and the judge's outcome as outputs."""
+    notebook = nbformat.from_dict(part.template.notebook)
+    notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
+    verdicts = {v["grade_id"]: v for v in part.record.get("verdicts", [])}
+    shown = part.record.get("shown", {})
+    for cell in notebook.cells:
+        role = role_of(cell)
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        if role == "answer" and grade_id in part.answers.cells:
+            cell.source = disarm(part.answers.cells[grade_id])
+        elif role == "solution":
+            cell.source = part.answers.cells.get(grade_id, cell.source)
+            cell.outputs = _shown(shown.get(grade_id, {}))
+        elif role == "tests":
+            cell.outputs = _outcome(verdicts.get(grade_id), part)
+    return notebook
+
+
+def disarm(markdown: str) -> str:
+    """Make tags in a student's text plain text: formgrader shows it to an instructor whose session it could use."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
+
+
+def _shown(report: dict) -> list[NotebookNode]:
+    outputs = []
+    if report.get("text"):
+        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=str(report["text"])))
+    for picture in report.get("pictures", []):
+        outputs.append(nbformat.v4.new_output("display_data", data={"image/png": picture, "text/plain": "a figure"}))
+    if report.get("error"):
+        error = report["error"]
+        outputs.append(_error(str(error.get("type", "Error")), str(error.get("message", ""))))
+    return outputs
+
+
+def _error(name: str, message: str) -> NotebookNode:
+    return nbformat.v4.new_output(
+        "error", ename=name[:80], evalue=message[:500], traceback=[f"{name}: {message}"[:600]]
+    )
+
+
+def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
+    """The outputs that nbgrader's scorer reads: an error is 0 points, a float is that many."""
+    if verdict is None:
+        reason = part.answers.detail or part.record.get("fault", "this cell was not judged")
+        return [_error(part.answers.fault or "infra_error", str(reason))]
+    if verdict["status"] == "infra_error" or not verdict["outputs"]:
+        return [_error(verdict["status"], verdict["message"])]
+    panels = [nbformat.v4.new_output("display_data", data=output["data"]) for output in verdict["outputs"]]
+    score = nbformat.v4.new_output(
+        "execute_result", data={"text/plain": repr(float(verdict["points"]))}, execution_count=None
+    )
+    return [*panels, score]
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook that this module wrote."""
+    return nbformat.read(path, as_version=4)

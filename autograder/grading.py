@@ -1,0 +1,140 @@
+"""Grade an assignment: plan jobs from submissions, run them, and hand each finished student to the gradebook."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+
+import nbformat
+from nbformat import NotebookNode
+
+from .build import generate
+from .collect import Submission
+from .course import Course
+from .normalise import Answers, parse_answers
+from .sandbox import Sandbox
+from .scheduler import Scheduler, content_key, engine_version
+
+HEAVY = ("torch", "scipy", "sklearn", "skimage", "cv2", "tensorflow", "jax", "numba", "pandas")
+
+
+MISSING = Answers("missing_file", "no notebook of this name was handed in")
+
+
+@dataclass(frozen=True)
+class Template:
+    """One notebook as the course means it: the release's cells, with whole test cells."""
+
+    name: str
+    notebook: NotebookNode
+
+    def cells(self, answers: dict[str, str]) -> list[dict]:
+        """The cells of a job: the student's text in solution cells, the course's everywhere else."""
+        return [
+            {
+                "role": role_of(cell),
+                "grade_id": cell.metadata.get("nbgrader", {}).get("grade_id", ""),
+                "source": answers.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell.source),
+                "points": float(cell.metadata.get("nbgrader", {}).get("points", 0.0)),
+            }
+            for cell in self.notebook.cells
+        ]
+
+    @property
+    def forbid(self) -> list[str]:
+        """Heavy packages that this notebook's own setup does not import: absent from its boxes."""
+        setup = "\n".join(cell.source for cell in self.notebook.cells if role_of(cell) == "setup")
+        return [package for package in HEAVY if f"import {package}" not in setup and f"from {package}" not in setup]
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One notebook of one student, judged. record : the judge's, or {"fault": ...} for a machine fault."""
+
+    template: Template
+    answers: Answers
+    record: dict
+
+
+def role_of(cell: NotebookNode) -> str:
+    """Return "setup", "solution", "tests", "answer" or "" from a cell's nbgrader metadata."""
+    meta = cell.metadata.get("nbgrader")
+    if not meta:
+        return ""
+    if meta.grade:
+        return "answer" if meta.solution else "tests"
+    return "solution" if meta.solution else "setup"
+
+
+def prepare(course: Course, assignment: str) -> list[Template]:
+    """Generate the assignment in the course folder and return its templates."""
+    generate(course, assignment)
+    templates = []
+    for path in sorted(course.release(assignment).glob("*.ipynb")):
+        release = nbformat.read(path, as_version=4)
+        whole = {
+            cell.metadata.nbgrader.grade_id: cell.source
+            for cell in nbformat.read(course.source(assignment) / path.name, as_version=4).cells
+            if "nbgrader" in cell.metadata
+        }
+        for cell in release.cells:
+            if role_of(cell) == "tests":
+                cell.source = whole[cell.metadata.nbgrader.grade_id]
+        templates.append(Template(path.stem, release))
+    return templates
+
+
+def course_secret(course: Course) -> str:
+    """Return the course's secret, made at first use: every seed of a hidden test is derived from it."""
+    path = course.root / "secret"
+    if not path.exists():
+        course.root.mkdir(parents=True, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    return path.read_text().strip()
+
+
+def grade(
+    course: Course,
+    assignment: str,
+    templates: list[Template],
+    submissions: list[Submission],
+    *,
+    sandbox: Sandbox,
+    scheduler: Scheduler,
+    store: Callable[[Submission, list[Graded]], None],
+    progress: Callable[[str], None],
+) -> None:
+    """Grade every submission and call `store` once for each, in their order, from this thread only.
+
+    A submission that cannot be read still yields a result. progress : called with the student's name when stored
+    """
+    version, secret = engine_version(), course_secret(course)
+    walls = {
+        "level": sandbox.level,
+        "data": str(sandbox.data) if sandbox.data else "",
+        "limits": asdict(sandbox.limits),
+    }
+
+    def judged(template: Template, answers: Answers) -> "Future[dict]":
+        cells = template.cells(answers.cells)
+        content = [assignment, template.name, cells, answers.extras, walls, version]
+        # The seed follows from the content, so the same answers always meet the same hidden cases.
+        seed = hmac.new(secret.encode(), content_key(content).encode(), hashlib.sha256).hexdigest()
+        job = {"cells": cells, "extras": answers.extras, "seed": seed, "sandbox": walls, "forbid": template.forbid}
+        return scheduler.submit(content_key(content, seed), job)
+
+    waiting: list[tuple[Submission, list[tuple[Template, Answers, Future[dict] | None]]]] = []
+    for submission in submissions:
+        parts: list[tuple[Template, Answers, Future[dict] | None]] = []
+        for template in templates:
+            raw = submission.notebooks.get(template.name)
+            answers = parse_answers(raw, template.notebook) if raw is not None else MISSING
+            parts.append((template, answers, None if answers.fault else judged(template, answers)))
+        waiting.append((submission, parts))
+    for submission, parts in waiting:
+        store(submission, [Graded(t, a, f.result() if f is not None else {}) for t, a, f in parts])
+        progress(submission.student)

@@ -1,0 +1,226 @@
+"""The trusted judge: runs a notebook's test cells unchanged, with the student's names as handles into a sandbox.
+
+Run as `python -m autograder.judge` with a job as JSON on standard input; the record goes to standard output. This
+process never runs a line of the student's: it has the hidden tests and the seeds, the box has the answers.
+"""
+
+import builtins
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from cs231n_lib.check import LimitReached, Result, StudentError, Subject
+from cs231n_lib.check.harness import SEED_VARIABLE
+from cs231n_lib.check.shell import make_shell
+from cs231n_lib.check.wire import WireError
+
+from .sandbox import Box, BoxFault, Limits, Sandbox
+
+RETRIED = ("error", "todo", "limit", "interface")  # worth a second try with the student's own extra cells
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook of one student. cells : [{"role", "grade_id", "source", "points"}] in order, the student's answers
+    in the solution cells and the course's own text everywhere else."""
+
+    cells: list[dict]
+    extras: list[tuple[int, str]]
+    seed: str
+    sandbox: dict
+    forbid: list[str]
+
+
+@dataclass
+class Verdict:
+    """What a test cell came to. status : a Result's status, or "infra_error" for the machine's fault."""
+
+    grade_id: str
+    points: float
+    max_points: float
+    status: str
+    message: str = ""
+    hint: str = ""
+    symptom: str = ""
+    stage: str = ""
+    seconds: float = 0.0
+    outputs: list[dict] = field(default_factory=list)
+
+
+class Student:
+    """The student's side of a session: a box that has run their cells, started again when it died.
+
+    `skipped` holds cells that ended a box while running: they are left out of the next one.
+    """
+
+    def __init__(self, sandbox: Sandbox, cells: list[tuple[str, str]], forbid: tuple[str, ...]) -> None:
+        self.sandbox, self.cells, self.forbid = sandbox, cells, forbid
+        self.box: Box | None = None
+        self.shown: dict[str, dict] = {}
+        self.skipped: set[str] = set()
+
+    def ready(self) -> Box:
+        """Return a live box in which the cells have run."""
+        while self.box is None or not self.box.alive:
+            box = self.sandbox.start(forbid=self.forbid)
+            for grade_id, source in self.cells:
+                if grade_id in self.skipped:
+                    continue
+                try:
+                    self.shown[grade_id] = box.run(source)
+                except LimitReached as stop:
+                    self.skipped.add(grade_id)
+                    self.shown[grade_id] = {"error": {"type": "Stopped", "message": str(stop), "line": ""}}
+                    break
+            self.box = box
+        return self.box
+
+    def bind(self, names: set[str]) -> dict[str, Any]:
+        """Return those of `names` that the student defined: plain values by value, everything else as a Subject."""
+        box = self.ready()
+        reply, _ = box.request({"op": "describe", "names": sorted(names)}, [])
+        offered = reply.get("names")
+        kinds = {n: k for n, k in offered.items() if n in names} if isinstance(offered, dict) else {}
+        return {name: Subject(box, name) for name in kinds}
+
+    def close(self) -> None:
+        if self.box is not None:
+            self.box.close()
+
+
+def judge(job: Job) -> dict:
+    """Return the record of one job: verdicts of its test cells, what its cells showed, and flags.
+
+    Raises BoxFault when no box can be started: the caller's to retry, never the student's fault.
+    """
+    sandbox = Sandbox(
+        job.sandbox["level"],
+        Path(job.sandbox["data"]) if job.sandbox["data"] else None,
+        Limits(**job.sandbox["limits"]),
+    )
+    run = [(c["grade_id"], c["source"]) for c in job.cells if c["role"] in ("setup", "solution")]
+    student = Student(sandbox, run, tuple(job.forbid))
+    helped = Student(sandbox, _with_extras(job), tuple(job.forbid))
+    shell = make_shell()
+    verdicts, flags = [], []
+    try:
+        student.ready()
+        for cell in job.cells:
+            if cell["role"] == "setup":
+                _trusted(shell, cell)
+            elif cell["role"] == "tests":
+                verdict = _examine(shell, cell, student, job.seed)
+                if verdict.points == 0 and verdict.status in RETRIED and job.extras:
+                    second = _examine(shell, cell, helped, job.seed)
+                    if second.points > 0:
+                        verdict = second
+                        flags.append(("found_elsewhere", f"{cell['grade_id']} needs cells that the student added"))
+                verdicts.append(verdict)
+    finally:
+        student.close()
+        helped.close()
+    flags += [("cell_error", f"{n}: {s['error']['message']}") for n, s in student.shown.items() if s.get("error")]
+    return {"verdicts": [asdict(v) for v in verdicts], "shown": student.shown, "flags": flags}
+
+
+def _with_extras(job: Job) -> list[tuple[str, str]]:
+    """The cells again, with the student's own cells where they stood."""
+    cells = []
+    for index, cell in enumerate(job.cells):
+        if cell["role"] in ("setup", "solution"):
+            cells.append((cell["grade_id"], cell["source"]))
+        cells += [(f"extra-{n}", source) for n, (at, source) in enumerate(job.extras) if at == index]
+    return cells
+
+
+def _trusted(shell: Any, cell: dict) -> None:
+    from IPython.utils.capture import capture_output
+
+    with capture_output():
+        outcome = shell.run_cell(cell["source"], store_history=False)
+    if not outcome.success:
+        raise BoxFault(f"setup cell {cell['grade_id']} failed in the judge: {outcome.error_in_exec!r}")
+
+
+def _examine(shell: Any, cell: dict, student: Student, seed: str) -> Verdict:
+    """Run one test cell and name how it ended."""
+    from IPython.utils.capture import capture_output
+
+    code = compile(cell["source"], cell["grade_id"], "exec")
+    known = set(shell.user_ns) | set(dir(builtins))
+    verdict = Verdict(cell["grade_id"], 0.0, cell["points"], "infra_error")
+    bound: dict[str, Any] = {}
+    start = time.perf_counter()
+    try:
+        bound = student.bind(_names(code) - known)
+        shell.user_ns.update(bound)
+        os.environ[SEED_VARIABLE] = str(derive_seed(seed, cell["grade_id"]))
+        with capture_output() as shown:
+            outcome = shell.run_cell(cell["source"], store_history=False)
+        error = outcome.error_before_exec or outcome.error_in_exec
+        verdict = _verdict(verdict, outcome.result, error, shell.user_ns.get("result"))
+        verdict.outputs = [{"data": dict(o.data)} for o in shown.outputs if "text/html" in o.data]
+    except LimitReached as stop:
+        verdict.status, verdict.message = "limit", str(stop)
+    finally:
+        for name in {*bound, "result"} & set(shell.user_ns):
+            del shell.user_ns[name]
+    verdict.seconds = round(time.perf_counter() - start, 3)
+    return verdict
+
+
+def _verdict(verdict: Verdict, value: Any, error: BaseException | None, result: Any) -> Verdict:
+    if isinstance(error, NameError) and error.name:
+        verdict.status = "error"
+        verdict.message = f"`{error.name}` is not defined: its cell was not run to the end, or the name was changed"
+    elif isinstance(error, StudentError):
+        verdict.status, verdict.message = "error", str(error)
+    elif isinstance(error, WireError):
+        verdict.status, verdict.message = "interface", str(error)
+    elif isinstance(error, LimitReached):
+        verdict.status, verdict.message = "limit", str(error)
+    elif error is not None or type(value) is not float or not 0.0 <= value <= verdict.max_points:
+        verdict.message = f"the test cell itself failed: {type(error).__name__ if error else f'it ended in {value!r}'}"
+    elif isinstance(result, Result):
+        verdict.points, verdict.status = value, result.status
+        verdict.message, verdict.hint, verdict.symptom = result.message, result.hint, result.symptom
+        verdict.stage = result.failed_stage
+    else:
+        verdict.points, verdict.status = value, "passed" if value == verdict.max_points else "wrong"
+    return verdict
+
+
+def _names(code: CodeType) -> set[str]:
+    """Every global name that a test cell mentions, in its functions too."""
+    nested = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
+    return set(code.co_names).union(*nested)
+
+
+def derive_seed(secret: str, grade_id: str) -> int:
+    """A seed that only the holder of the secret can work out: HMAC-SHA256, 62 bits."""
+    digest = hmac.new(secret.encode(), grade_id.encode(), hashlib.sha256).digest()
+    return int.from_bytes(digest[:8], "big") >> 2
+
+
+def main() -> None:
+    job = Job(**json.load(sys.stdin))
+    # The record alone goes to standard output: whatever a library prints goes to standard error.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        record = judge(job)
+    except BoxFault as fault:
+        record = {"fault": str(fault)}
+    json.dump(record, out)
+    out.close()
+
+
+if __name__ == "__main__":
+    main()

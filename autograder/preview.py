@@ -1,0 +1,33 @@
+"""Run the solved notebooks of an assignment and write them as notebooks and HTML, to read as a learner would."""
+
+from pathlib import Path
+
+import nbformat
+
+from .course import CourseError, source_files
+from .source import read_source, to_notebook
+
+CELL_SECONDS = 600
+
+
+def execute_solutions(assignment: str, folder: Path) -> list[Path]:
+    """Execute every solved notebook of an assignment; return the HTML files. Raises CourseError if a cell fails."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from nbconvert import HTMLExporter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = []
+    for path in source_files(assignment):
+        notebook = to_notebook(read_source(path))
+        try:
+            NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3").execute()
+        except CellExecutionError as error:
+            raise CourseError(f"{path.name} must run from top to bottom, got {error.ename}: {error.evalue}") from error
+        finally:
+            nbformat.write(notebook, folder / f"{path.stem}.ipynb")
+        text, _ = HTMLExporter().from_notebook_node(notebook)
+        page = folder / f"{path.stem}.html"
+        page.write_text(text, encoding="utf-8")
+        pages.append(page)
+    return pages

@@ -1,0 +1,142 @@
+"""What each student got for each question and why: plain rows, kept as one JSON file per student."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cs231n_lib.check import exercises
+
+from .collect import Submission
+from .course import Course
+from .grading import Graded, role_of
+from .scheduler import write_atomically
+from .source import TESTS_SUFFIX
+
+# Every question ends in one of these. Only a machine fault and a written answer have no score yet.
+STATUSES = {
+    "ok": "right",
+    "partly": "partly right",
+    "wrong": "not right",
+    "unanswered": "not answered",
+    "student_error": "the code raised an error",
+    "limit": "stopped at a limit",
+    "interface": "not in a form that can be judged",
+    "unreadable": "the notebook could not be read",
+    "infra_error": "machine fault: will be graded again",
+    "needs_person": "waits for a person",
+}
+FROM_CHECK = {"todo": "unanswered", "error": "student_error", "passed": "ok"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question of one student. score : points, or None while it is not known."""
+
+    notebook: str
+    question: str
+    title: str
+    score: float | None
+    max_score: float
+    status: str
+    message: str = ""
+    hint: str = ""
+    stage: str = ""
+    symptom: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class StudentResult:
+    """Everything graded for one student. flags : (notebook, name, detail), for a person to look at."""
+
+    student: str
+    rows: list[Row]
+    flags: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        return sum(row.score or 0.0 for row in self.rows)
+
+    @property
+    def max_score(self) -> float:
+        return sum(row.max_score for row in self.rows)
+
+    @property
+    def waiting(self) -> int:
+        return sum(row.score is None for row in self.rows)
+
+
+def summarise(submission: Submission, graded: list[Graded]) -> StudentResult:
+    """Return the rows and flags of one student."""
+    rows: list[Row] = []
+    flags = [("", name, detail) for name, detail in submission.flags]
+    for part in graded:
+        name = part.template.name
+        rows += _rows(part)
+        flags += [(name, flag, detail) for flag, detail in part.answers.flags]
+        flags += [(name, str(flag), str(detail)) for flag, detail in part.record.get("flags", [])]
+        if part.answers.fault:
+            flags.append((name, part.answers.fault, part.answers.detail))
+        if "fault" in part.record:
+            flags.append((name, "infra_error", part.record["fault"]))
+    return StudentResult(submission.student, rows, flags)
+
+
+def _rows(part: Graded) -> list[Row]:
+    verdicts = {v["grade_id"]: v for v in part.record.get("verdicts", [])}
+    titles = exercises()
+    rows = []
+    for cell in part.template.notebook.cells:
+        role = role_of(cell)
+        if role not in ("tests", "answer"):
+            continue
+        grade_id, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
+        question = grade_id.removesuffix(TESTS_SUFFIX)
+        title = titles[question].title if question in titles else "written answer"
+        if role == "answer":
+            rows.append(_written(part, question, title, points, cell.source))
+        elif part.answers.fault:
+            row = Row(part.template.name, question, title, 0.0, points, "unreadable", part.answers.detail)
+            rows.append(row)
+        elif grade_id not in verdicts or verdicts[grade_id]["status"] == "infra_error":
+            reason = verdicts.get(grade_id, {}).get("message") or part.record.get("fault", "")
+            rows.append(Row(part.template.name, question, title, None, points, "infra_error", reason))
+        else:
+            rows.append(_judged(part.template.name, question, title, points, verdicts[grade_id]))
+    return rows
+
+
+def _written(part: Graded, question: str, title: str, points: float, stub: str) -> Row:
+    if part.answers.fault:
+        return Row(part.template.name, question, title, 0.0, points, "unreadable", part.answers.detail)
+    answer = part.answers.cells.get(question, stub)
+    if answer.strip() == stub.strip():
+        return Row(part.template.name, question, title, 0.0, points, "unanswered")
+    return Row(part.template.name, question, title, None, points, "needs_person")
+
+
+def _judged(notebook: str, question: str, title: str, points: float, verdict: dict) -> Row:
+    status = FROM_CHECK.get(verdict["status"], verdict["status"])
+    if 0 < verdict["points"] < points:
+        status = "partly"
+    details = {name: verdict[name] for name in ("message", "hint", "stage", "symptom", "seconds")}
+    return Row(notebook, question, title, verdict["points"], points, status, **details)
+
+
+def save(course: Course, assignment: str, result: StudentResult) -> None:
+    """Keep one student's result."""
+    write_atomically(_folder(course, assignment) / f"{result.student}.json", json.dumps(asdict(result), indent=1))
+
+
+def load(course: Course, assignment: str) -> list[StudentResult]:
+    """Return every kept result of an assignment in order of students' names."""
+    return [_read(path) for path in sorted(_folder(course, assignment).glob("*.json"))]
+
+
+def _folder(course: Course, assignment: str) -> Path:
+    return course.root / "results" / assignment
+
+
+def _read(path: Path) -> StudentResult:
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    return StudentResult(raw["student"], [Row(**row) for row in raw["rows"]], [tuple(f) for f in raw["flags"]])

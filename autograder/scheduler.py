@@ -1,0 +1,110 @@
+"""Run jobs: `submit(key, job) -> record`, idempotent, each record on disk before it is returned."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+from .course import REPOSITORY
+
+ATTEMPTS = 3  # a machine fault is retried; a student's fault is a result
+JOB_SECONDS = 1800.0
+
+
+class Scheduler(Protocol):
+    """Takes a job and promises its record."""
+
+    def submit(self, key: str, job: dict) -> "Future[dict]": ...
+
+    def close(self) -> None: ...
+
+
+class Threads:
+    """Threads that each drive one judge process at a time. workers : how many; a core each is a good number."""
+
+    def __init__(self, records: Path, workers: int) -> None:
+        self.records = records
+        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
+
+    def submit(self, key: str, job: dict) -> "Future[dict]":
+        return self.pool.submit(run_job, self.records, key, job)
+
+    def close(self) -> None:
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def content_key(*parts: Any) -> str:
+    """Return a name for a record: equal contents, equal name. parts : JSON-ready values."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def engine_version() -> str:
+    """Return a digest of the code that decides on scores, so that a changed check is judged again."""
+    digest = hashlib.sha256()
+    for folder in ("cs231n_lib", "autograder"):
+        for path in sorted((REPOSITORY / folder).rglob("*.py")):
+            digest.update(str(path.relative_to(REPOSITORY)).encode() + b"\0" + path.read_bytes())
+    digest.update((REPOSITORY / "constraints.txt").read_bytes())
+    return digest.hexdigest()
+
+
+def run_job(records: Path, key: str, job: dict) -> dict:
+    """Return the record of a job: from disk if it is there, otherwise from a fresh judge process.
+
+    Never raises for a job: when the machine fails `ATTEMPTS` times the record says so under "fault", and is not kept.
+    """
+    path = records / f"{key}.json"
+    kept = _read(path)
+    if kept is not None:
+        return {**kept, "reused": True}
+    record: dict = {}
+    for _ in range(ATTEMPTS):
+        record = _judge_process(job)
+        if "fault" not in record:
+            write_atomically(path, json.dumps(record))
+            break
+    return record
+
+
+def _read(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # a torn file is as good as none
+        return None
+
+
+def _judge_process(job: dict) -> dict:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    environment = {**os.environ, **threads, "NBGRADER_EXECUTION": "autograde", "PYTHONPATH": str(REPOSITORY)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "autograder.judge"],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            timeout=JOB_SECONDS,
+            env=environment,
+            cwd=REPOSITORY,
+            check=False,
+        )
+        return json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return {"fault": f"the judge did not finish within {JOB_SECONDS:g} s"}
+    except ValueError:
+        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+        return {"fault": f"the judge ended with exit code {done.returncode}: {' '.join(last)[:300]}"}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a crash, sees the whole of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{id(text)}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
