@@ -1,6 +1,6 @@
 """Checks that answer within seconds and say what is wrong: `check("knn-no_loops", compute_distances_no_loops)`."""
 
-from .harness import Result, check
+from .harness import Result, check, ready
 from .report import CheckFailed, NotAnswered, Report, Symptom, looks_like
 from .spec import Exercise, exercise, exercises
 from .subject import LimitReached, StudentError, Subject
@@ -19,4 +19,5 @@ __all__ = [
     "exercise",
     "exercises",
     "looks_like",
+    "ready",
 ]

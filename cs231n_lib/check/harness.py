@@ -16,6 +16,7 @@ from .spec import Examine, Exercise, find
 from .subject import LimitReached, StudentError, Subject
 
 SEED_VARIABLE = "CS231N_CHECK_SEED"  # set by the judge: a seed that no student has
+_latest: dict[str, "Result"] = {}  # of this session, for `ready`
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,25 @@ def check(exercise_id: str, answer: Any) -> Result:
     exercise = find(exercise_id)
     subject = answer if isinstance(answer, Subject) else Subject.local(answer)
     result = _examine(exercise, subject, exercise.examine)
+    _latest[exercise_id] = result
     show(result)
     return result
+
+
+def ready(*exercise_ids: str) -> bool:
+    """True if the latest check of each exercise in this session passed; otherwise say which cell to come back from.
+
+    A picture drawn from a wrong function teaches the wrong thing, and an error in a cell that is not graded stops
+    "Run all cells" on its way to the next exercise. So cells that show an answer at work begin with `if ready(...):`.
+    """
+    missing = [name for name in exercise_ids if find(name) and not _passed(name)]
+    if missing:
+        print(f"This cell shows {' and '.join(missing)} at work: pass the check first, then run it again.")
+    return not missing
+
+
+def _passed(exercise_id: str) -> bool:
+    return exercise_id in _latest and _latest[exercise_id].status == "passed"
 
 
 def _examine(exercise: Exercise, subject: Subject, examine: Examine, extra_seed: int = 0) -> Result:

@@ -26,8 +26,13 @@ def lines(result: "Result") -> list[tuple[str, str]]:
     what = "hidden tests " if result.hidden else ""
     mark = "✓" if result.ok else "✗"
     headline = "partly right" if result.status == "passed" and not result.ok else HEADLINES[result.status]
-    rows = [("headline", f"{mark} {exercise.id} · {exercise.title}: {what}{headline}")]
-    rows.append(("points", f"{result.points:g} of {exercise.points:g} points" + ("" if result.hidden else " so far")))
+    points = f"{result.points:g} of {exercise.points:g} points" + ("" if result.hidden else " so far")
+    if result.ok and not result.hidden and exercise.visible_share == 0:
+        headline, points = (
+            "noted",
+            f"The form is right. What is right is decided when it is graded: {exercise.points:g} points.",
+        )
+    rows = [("headline", f"{mark} {exercise.id} · {exercise.title}: {what}{headline}"), ("points", points)]
     if result.passed or result.failed_stage:
         stages = [f"✓ {name}" for name in result.passed] + ([f"✗ {result.failed_stage}"] if result.failed_stage else [])
         rows.append(("stages", "  ".join(stages)))

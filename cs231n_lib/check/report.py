@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Report:
         self.passed.append(name)
         self.current = ""
 
-    def fail(self, message: str, *, hint: str = "", symptom: str = "") -> None:
+    def fail(self, message: str, *, hint: str = "", symptom: str = "") -> NoReturn:
         """End the examination: `message` says what is wrong, `hint` what to look at."""
         raise CheckFailed(message, hint, symptom)
 
@@ -144,6 +144,18 @@ class Report:
                 hint=f"Build a new array instead of writing into {name}: the caller still needs it.",
                 symptom="mutates",
             )
+
+    def choices(self, subject: Subject, letters: str) -> set[str]:
+        """Require a set of some of these letters (a list, tuple or array of them will do); return it as a set."""
+        answer = subject.value()
+        if answer is ...:
+            raise NotAnswered
+        wanted = f"a set of letters from {letters[0]} to {letters[-1]}, such as {{{letters[0]!r}, {letters[-1]!r}}}"
+        if not isinstance(answer, set | frozenset | list | tuple | np.ndarray):
+            self.fail(f"the answer must be {wanted}, got {type(answer).__name__}", symptom="not-set")
+        unknown = sorted(str(item) for item in answer if str(item).upper() not in set(letters))
+        self.require(not unknown, f"the answer must be {wanted}, got {', '.join(unknown)[:60]}", symptom="letters")
+        return {str(item).upper() for item in answer}
 
     def share(self, right: int, wrong: int, total: int) -> None:
         """Give partial credit for a list of statements: a wrong choice takes back a right one, so guessing earns 0."""
