@@ -121,8 +121,8 @@ def _pixels_and_labels(content: dict, file_name: str, count: int, classes: int) 
     if not isinstance(rows, PixelArray) or rows.value.shape != (count, 3072):
         shape = rows.value.shape if isinstance(rows, PixelArray) else type(rows).__name__
         raise DataError(f"get_cifar10: data of {file_name} must be uint8 ({count}, 3072), got {shape}; refused")
-    good = isinstance(labels, list) and len(labels) == count
-    if not good or not all(type(k) is int and 0 <= k < classes for k in labels):
+    known = set(range(classes))
+    if not isinstance(labels, list) or len(labels) != count or not all(type(k) is int and k in known for k in labels):
         raise DataError(
             f"get_cifar10: labels of {file_name} must be a list of {count} integers from 0 to {classes - 1}, "
             f"got something else; refused"
