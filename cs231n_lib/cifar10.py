@@ -76,9 +76,9 @@ def get_cifar10(
     path = Path(url2pathname(urlsplit(place).path)) if fetch.is_url(place) else Path(place).expanduser()
     if not path.exists():
         raise DataError(f"get_cifar10: source must be a tarball, a folder or a URL, got {place!r}, not found; {advice}")
-    if path.is_file():
-        fetch.check_file(path, size=archive.size, sha256=archive.sha256, advice=advice)
     with store.new_folder("get_cifar10", "cifar10") as folder:
+        if path.is_file():
+            fetch.check_file(path, size=archive.size, sha256=archive.sha256, advice=advice)
         batches = _read_tarball(path, archive) if path.is_file() else _read_folder(path, archive)
         _store(folder, archive, batches, quiet)
 
