@@ -50,13 +50,16 @@ class Optimizer(ABC):
 
     def state_dict(self) -> Arrays:
         """Return everything a checkpoint needs to go on exactly as before, as plain arrays (copies)."""
-        return {"learning_rate": np.array(self.learning_rate)}
+        return {"kind": np.array(self._kind()), "learning_rate": np.array(self.learning_rate)}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what `state_dict` of the same kind of optimizer returned."""
-        if "learning_rate" not in state:
-            raise ValueError(f"{type(self).__name__}: state must come from state_dict(), got keys {sorted(state)}")
+        if (kind := str(state.get("kind"))) != self._kind():  # momentum cannot go on from the memory of Adam
+            raise ValueError(f"{type(self).__name__}: state must come from the optimizer {self._kind()}, got {kind}")
         self.learning_rate = float(state["learning_rate"])
+
+    def _kind(self) -> str:
+        return type(self).__name__
 
 
 class SGD(Optimizer):
@@ -103,6 +106,9 @@ class FromRule(Optimizer):
         config.pop("learning_rate", None)
         self._configs[name] = config
         return next_w
+
+    def _kind(self) -> str:
+        return f"FromRule({getattr(self.rule, '__name__', 'rule')})"
 
     def state_dict(self) -> Arrays:
         """Return the learning rate and every parameter's config, with keys `config/<key>/<parameter>`."""

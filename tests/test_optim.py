@@ -120,8 +120,13 @@ def test_state_is_a_copy_and_numbers_come_back_as_python_numbers():
     optimizer.step(arrays(), arrays())
     np.testing.assert_array_equal(state["config/buffer/W"], before)
     seen = []
-    spy = FromRule(lambda w, dw, config: seen.append(config) or (w, config), learning_rate=0.1)
-    spy.load_state_dict(state)
+
+    def spy_rule(w, dw, config):
+        seen.append(config)
+        return w, config
+
+    spy = FromRule(spy_rule, learning_rate=0.1)
+    spy.load_state_dict(state | {"kind": np.array("FromRule(spy_rule)")})
     spy.step(arrays(), arrays())
     assert type(seen[0]["count"]) is int
     assert type(seen[0]["friction"]) is float
@@ -138,7 +143,13 @@ def test_state_is_a_copy_and_numbers_come_back_as_python_numbers():
             lambda: SGD(learning_rate=1).step({"b": np.zeros(4)}, {"b": np.zeros((1, 4))}),
             r"grads\['b'\] must be of shape \(4,\) like its parameter, got \(1, 4\)",
         ),
-        (lambda: SGD(learning_rate=1).load_state_dict({}), r"must come from state_dict\(\)"),
+        (lambda: SGD(learning_rate=1).load_state_dict({}), "state must come from the optimizer SGD, got None"),
+        (
+            lambda: FromRule(heavy_ball, learning_rate=1).load_state_dict(
+                FromRule(in_place, learning_rate=1).state_dict()
+            ),
+            r"must come from the optimizer FromRule\(heavy_ball\), got FromRule\(in_place\)",
+        ),
         (lambda: FromRule(in_place, learning_rate=1, config={"learning_rate": 2}), "must not hold learning_rate"),
         (
             lambda: FromRule(lambda w, dw, c: (w[:1], c), learning_rate=1).step(arrays(), arrays()),
