@@ -97,6 +97,21 @@ def test_it_reaches_the_least_squares_solution():
     assert max(history.val_accuracy) > 0.9 > 0.6 > history.val_accuracy[0]
 
 
+def test_a_run_equals_the_loop_written_out():
+    solver = make(optimizer=SGD(learning_rate=0.1))
+    for _ in solver.steps(num_epochs=2, batch_size=20):
+        pass
+    (X, y), rng, model, losses = data(), np.random.default_rng(0), LeastSquares(), []
+    for _ in range(2):
+        order = rng.permutation(53)
+        for chosen in (order[:20], order[20:40], order[40:]):
+            loss, grads = model.loss(X[chosen], y[chosen])
+            model.params["W"] = model.params["W"] - 0.1 * grads["W"]
+            losses.append(loss)
+    assert solver.history.loss == losses
+    np.testing.assert_array_equal(solver.model.params["W"], model.params["W"])
+
+
 def test_stanford_defect_an_epoch_is_one_pass_each_example_once_last_batch_kept():
     X, y = np.arange(53.0)[:, None], np.zeros(53, dtype=int)
     model = Counter([0])
