@@ -172,8 +172,15 @@ class Box:
         told, tell = os.pipe()
         if walls:
             command = [*walls, "--info-fd", str(tell), "--", *command]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(command, **pipes, env=environment, bufsize=0, pass_fds=(tell,) if walls else ())
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            bufsize=0,
+            pass_fds=(tell,) if walls else (),
+        )
         os.close(tell)
         self.alive = True
         try:
