@@ -185,7 +185,8 @@ def table(result: dict) -> str:
         f"| k-NN on pixels, k={neighbours['best k']} by cross-validation | {neighbours['k=best']:.3f} | |",
     ]
     for name, score in sorted(result["mean accuracy"].items(), key=lambda item: item[1]):
-        lines.append(f"| {name} | {score:.3f} | {result['spread'][name]:.3f} |")
+        spread = f"{result['spread'][name]:.3f} " if len(result["seeds"]) > 1 else ""
+        lines.append(f"| {name} | {score:.3f} | {spread}|")
     return "\n".join(lines)
 
 
