@@ -100,11 +100,10 @@ class FromRule(Optimizer):
         returned = self.rule(w.copy(), dw.copy(), config | {"learning_rate": rate})
         if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping)):
             raise TypeError(f"FromRule: rule must return (next_w, config), got {_describe(returned)}")
-        next_w, config = np.asarray(returned[0]), dict(returned[1])
+        next_w = np.asarray(returned[0])
         if next_w.shape != w.shape:
             raise ValueError(f"FromRule: next_w of {name!r} must be of shape {w.shape} like w, got {next_w.shape}")
-        config.pop("learning_rate", None)
-        self._configs[name] = config
+        self._configs[name] = dict(returned[1])
         return next_w
 
     def _kind(self) -> str:

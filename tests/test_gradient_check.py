@@ -182,6 +182,11 @@ def test_a_kink_is_reported_and_not_counted_as_an_error():
     assert result.max_relative_error < 1e-8
 
 
+def test_nan_is_an_error_even_at_a_kink():
+    with pytest.raises(GradientError, match=r"dx\[1\] must be 0\.5"):
+        check_gradient(relu, np.array([1.0, 0.0]), np.array([1.0, np.nan]))
+
+
 def test_a_gradient_that_lies_only_on_kinks_is_not_passed():
     with pytest.raises(GradientError, match="cannot be judged, all its positions lie on kinks"):
         check_gradient(relu, np.zeros(3), np.zeros(3))

@@ -112,6 +112,19 @@ def test_a_restored_optimizer_goes_on_bit_for_bit():
     assert all(value.dtype.kind in "biufU" for value in state.values())  # plain arrays: no pickle in a checkpoint
 
 
+def test_parameters_never_share_an_array_of_the_starting_config():
+    def in_place_velocity(w, dw, config):
+        config["v"] += dw  # the config's own array, not a new one
+        return w - config["learning_rate"] * config["v"], config
+
+    start = np.zeros(2)
+    optimizer = FromRule(in_place_velocity, learning_rate=1.0, config={"v": start})
+    params = {"a": np.zeros(2), "b": np.zeros(2)}
+    result = optimizer.step(params, {"a": np.ones(2), "b": np.full(2, 10.0)})
+    np.testing.assert_array_equal(result["b"], [-10.0, -10.0])
+    np.testing.assert_array_equal(start, 0)
+
+
 def test_state_is_a_copy_and_numbers_come_back_as_python_numbers():
     optimizer = FromRule(heavy_ball, learning_rate=0.1, config={"friction": 0.9})
     optimizer.step(arrays(), arrays())

@@ -205,10 +205,20 @@ def test_statistics_in_model_state_are_kept_too():
 
 
 def test_a_tie_keeps_the_earlier_epoch_and_the_start_counts():
-    assert counting([3, 1, 3, 3]).train(num_epochs=3, batch_size=4, progress=False).best_epoch == 0
-    solver = counting([3, 1, 2])
-    solver.train(num_epochs=2, batch_size=4, progress=False)
-    assert solver.model.params["w"][0] == 0
+    for plan, best in ([3, 1, 3, 3], 0), ([1, 3, 3, 2], 1):
+        solver = counting(plan)
+        assert solver.train(num_epochs=3, batch_size=4, progress=False).best_epoch == best
+        assert solver.model.params["w"][0] == best  # the parameter counts the steps, one per epoch
+
+
+def test_parameters_keep_their_memory_order_through_restoring_and_a_file(tmp_path):
+    first, second = make(), make()  # a product of F-ordered W rounds otherwise than one of C-ordered W
+    first.model.params["W"] = np.asfortranarray(np.arange(18.0).reshape(6, 3))
+    first.save(tmp_path / "run.npz")
+    second.load(tmp_path / "run.npz")
+    first.restore_best()
+    assert first.model.params["W"].flags.f_contiguous
+    assert second.model.params["W"].flags.f_contiguous
 
 
 # Stopping
@@ -253,6 +263,13 @@ def test_schedule_and_edited_learning_rate_multiply():
 
     history = solver.train(num_epochs=2, batch_size=20, on_step=edit, progress=False)
     assert history.learning_rate == pytest.approx([0.1, 0.1, 0.2, 0.1, 0.1, 0.1])
+
+
+def test_the_schedule_reaches_the_parameters():
+    solver = counting([0], schedule=lambda epoch: 0.5**epoch)  # steps of 1, 1/2, 1/4: one per epoch
+    for _ in solver.steps(num_epochs=3, batch_size=4):
+        pass
+    assert solver.model.params["w"][0] == 1.75
 
 
 # Pause and resume
