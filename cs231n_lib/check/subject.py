@@ -132,7 +132,7 @@ class Subject:
         return call
 
     def raises(self, kind: str, *args: Any) -> bool:
-        """True if the call raises an exception of the class named `kind`. A stub's NotImplementedError passes through."""
+        """True if the call raises an exception of the class named `kind`; that it is a stub still passes through."""
         try:
             self.call(*args)
         except StudentError as error:
