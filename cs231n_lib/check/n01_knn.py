@@ -302,7 +302,7 @@ def examine_choose_k(subject: Subject, rng: np.random.Generator, report: Report)
             table = {first: _four_accuracies(5, 1), ks[2]: _four_accuracies(2, 0), second: _four_accuracies(5, 2)}
             got = subject(table)
             report.require(
-                got == small,
+                np.array_equal(got, small),
                 f"k = {small} and k = {large} have the same mean; the smaller is asked, got {got}",
                 hint="Do not rely on the order of the dict: among the best, take the smallest k.",
                 symptom="tie",
