@@ -3,8 +3,8 @@
     python benchmarks/checks.py            every exercise
     python benchmarks/checks.py --quick    the same: it takes about a minute
 
-A check should answer within five seconds on a slow core. Every planted bug should be killed: denied its full points. All
-but the wrong letters of a question, whose key is hidden, should also be named: refused with the bug's own hint.
+A check should answer within five seconds on a slow core. Every planted bug should be killed: denied its full points.
+All but the wrong letters of a question, whose key is hidden, should also be named: refused with the bug's own hint.
 """
 
 import contextlib
