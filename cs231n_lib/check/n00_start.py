@@ -44,6 +44,74 @@ def examine_doctor(subject: Subject, rng: np.random.Generator, report: Report) -
         )
 
 
+@exercise("start-image_numbers", points=1, title="an image in numbers")
+def examine_image_numbers(subject: Subject, rng: np.random.Generator, report: Report) -> None:
+    picture = np.zeros((600, 800, 3), dtype=np.uint8)
+    limits = np.iinfo(picture.dtype)
+    want = {
+        "integers": (picture.size, "pixels", 600 * 800, "That counts pixels: each has three numbers."),
+        "bytes_as_uint8": (picture.nbytes, "bits", 8 * picture.nbytes, "A uint8 takes 8 bits, which is 1 byte."),
+        "bytes_as_float32": (4 * picture.nbytes, "bits", 32 * picture.nbytes, "A float32 takes 32 bits: 4 bytes."),
+        "lowest": (limits.min, "range", 1, "A byte of eight zeros is a valid value: black."),
+        "highest": (limits.max, "range", 256, "Eight bits give 256 different values, and the first is 0."),
+    }
+    with report.stage("answered"):
+        answer = subject.value()
+        report.require(
+            isinstance(answer, dict) and set(answer) == set(want),
+            f"image_numbers must be a dict with the keys {', '.join(want)}",
+            symptom="keys",
+        )
+        if any(value is ... for value in answer.values()):
+            raise NotAnswered
+    for key, (right, symptom, mistake, hint) in want.items():
+        with report.stage(key.replace("_", " ")):
+            value = answer[key]
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            report.require(number, f"{key} must be a number, got {type(value).__name__}", symptom="type")
+            known = value == mistake
+            report.require(
+                value == right,
+                f"{key} is not {value}",
+                hint=hint if known else "",
+                symptom=symptom if known else "values",
+            )
+
+
+@exercise("start-to_chw", points=1, title="channels first")
+def examine_to_chw(subject: Subject, rng: np.random.Generator, report: Report) -> None:
+    n, h, w = distinct_sizes(rng, 3)
+    images = rng.integers(0, 256, size=(n, h, w, 3), dtype=np.uint8)
+    want = np.empty((n, 3, h, w))
+    for index, pixel in np.ndenumerate(images):
+        want[index[0], index[3], index[1], index[2]] = pixel
+    with report.stage("shape"):
+        call = subject.call(images)
+        report.require(
+            shape_of(call.value) != (n, 3, w, h),
+            f"the result must have shape {(n, 3, h, w)}, got {(n, 3, w, h)}",
+            hint="Height and width changed places: keep them in the order (height, width).",
+            symptom="height-width",
+        )
+        got = report.array(call.value, (n, 3, h, w), kind="fi")
+    with report.stage("dtype"):
+        report.require(got.dtype == np.uint8, f"the dtype must stay uint8, got {got.dtype}", symptom="dtype")
+    with report.stage("input untouched"):
+        report.untouched(call, ["images"])
+    with report.stage("values"):
+        refilled = np.array(images.ravel().tolist()).reshape(want.shape)
+        symptoms = [
+            Symptom(
+                "reshape",
+                looks_like(refilled),
+                "reshape keeps the numbers in memory order and only re-cuts them: colours end up in the wrong place. "
+                "Moving an axis is the work of transpose (or np.moveaxis).",
+            ),
+            Symptom("channel-order", looks_like(want[:, ::-1]), "Red and blue changed places: keep R, G, B."),
+        ]
+        report.equal(got, want, name="to_chw(images)", symptoms=symptoms)
+
+
 @exercise("start-row_means", points=1, title="the mean of each row, as a column")
 def examine_row_means(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     n, d = distinct_sizes(rng, 2)
@@ -200,74 +268,6 @@ def examine_pick_scores(subject: Subject, rng: np.random.Generator, report: Repo
         best = [max(row) for row in scores.tolist()]
         symptoms = [Symptom("largest", looks_like(best), "These are the largest scores: take the score of label y[i].")]
         report.close(got, want, name="pick_scores(scores, y)", symptoms=symptoms)
-
-
-@exercise("start-to_chw", points=1, title="channels first")
-def examine_to_chw(subject: Subject, rng: np.random.Generator, report: Report) -> None:
-    n, h, w = distinct_sizes(rng, 3)
-    images = rng.integers(0, 256, size=(n, h, w, 3), dtype=np.uint8)
-    want = np.empty((n, 3, h, w))
-    for index, pixel in np.ndenumerate(images):
-        want[index[0], index[3], index[1], index[2]] = pixel
-    with report.stage("shape"):
-        call = subject.call(images)
-        report.require(
-            shape_of(call.value) != (n, 3, w, h),
-            f"the result must have shape {(n, 3, h, w)}, got {(n, 3, w, h)}",
-            hint="Height and width changed places: keep them in the order (height, width).",
-            symptom="height-width",
-        )
-        got = report.array(call.value, (n, 3, h, w), kind="fi")
-    with report.stage("dtype"):
-        report.require(got.dtype == np.uint8, f"the dtype must stay uint8, got {got.dtype}", symptom="dtype")
-    with report.stage("input untouched"):
-        report.untouched(call, ["images"])
-    with report.stage("values"):
-        refilled = np.array(images.ravel().tolist()).reshape(want.shape)
-        symptoms = [
-            Symptom(
-                "reshape",
-                looks_like(refilled),
-                "reshape keeps the numbers in memory order and only re-cuts them: colours end up in the wrong place. "
-                "Moving an axis is the work of transpose (or np.moveaxis).",
-            ),
-            Symptom("channel-order", looks_like(want[:, ::-1]), "Red and blue changed places: keep R, G, B."),
-        ]
-        report.equal(got, want, name="to_chw(images)", symptoms=symptoms)
-
-
-@exercise("start-image_numbers", points=1, title="an image in numbers")
-def examine_image_numbers(subject: Subject, rng: np.random.Generator, report: Report) -> None:
-    picture = np.zeros((600, 800, 3), dtype=np.uint8)
-    limits = np.iinfo(picture.dtype)
-    want = {
-        "integers": (picture.size, "pixels", 600 * 800, "That counts pixels: each has three numbers."),
-        "bytes_as_uint8": (picture.nbytes, "bits", 8 * picture.nbytes, "A uint8 takes 8 bits, which is 1 byte."),
-        "bytes_as_float32": (4 * picture.nbytes, "bits", 32 * picture.nbytes, "A float32 takes 32 bits: 4 bytes."),
-        "lowest": (limits.min, "range", 1, "A byte of eight zeros is a valid value: black."),
-        "highest": (limits.max, "range", 256, "Eight bits give 256 different values, and the first is 0."),
-    }
-    with report.stage("answered"):
-        answer = subject.value()
-        report.require(
-            isinstance(answer, dict) and set(answer) == set(want),
-            f"image_numbers must be a dict with the keys {', '.join(want)}",
-            symptom="keys",
-        )
-        if any(value is ... for value in answer.values()):
-            raise NotAnswered
-    for key, (right, symptom, mistake, hint) in want.items():
-        with report.stage(key.replace("_", " ")):
-            value = answer[key]
-            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-            report.require(number, f"{key} must be a number, got {type(value).__name__}", symptom="type")
-            known = value == mistake
-            report.require(
-                value == right,
-                f"{key} is not {value}",
-                hint=hint if known else "",
-                symptom=symptom if known else "values",
-            )
 
 
 @exercise("start-accuracy", points=1, title="the share of right answers")

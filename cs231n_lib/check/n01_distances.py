@@ -12,7 +12,7 @@ from .spec import exercise
 from .subject import Subject
 
 MEGABYTE = 2**20
-SPEEDUP = 20  # a matrix product measured 60-150 times the loop below, one loop 4-9 times
+SPEEDUP = 20  # over the loop below; measured on one busy core: a matrix product 64-80, a single loop 5
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -138,19 +138,19 @@ exercise("knn-one_loop", points=4, title="distances with one loop")(_examine_dis
 def examine_no_loops(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     _examine_distances(subject, rng, report)
     with report.stage("memory"):
-        a, b = rng.normal(size=(64, 512)), rng.normal(size=(640, 512))
+        a, b = rng.normal(size=(32, 2048)), rng.normal(size=(320, 2048))
         peak = subject.call(a, b, measure=True).peak
         report.require(
             peak <= 64 * MEGABYTE,
-            f"64 test against 640 training rows took {peak / MEGABYTE:.0f} MB; at most 64 MB are allowed",
+            f"32 test against 320 training images took {peak / MEGABYTE:.0f} MB; at most 64 MB are allowed",
             hint="An array of shape (Nte, Ntr, D) holds every difference at once: 61 GB for 500 against 5,000 images. "
             "Write the square as a.a - 2 a.b + b.b, where the middle term is one matrix product.",
             symptom="memory",
         )
     with report.stage("speed"):
-        a, b = rng.normal(size=(300, 256)), rng.normal(size=(300, 256))
-        loop = min(_seconds(lambda: _largest_gaps(a, b)) for _ in range(2))
-        yours = min(_seconds(lambda: subject(a, b)) for _ in range(4))
+        a, b = rng.normal(size=(200, 512)), rng.normal(size=(200, 512))
+        loop = _seconds(lambda: _largest_gaps(a, b))
+        yours = min(_seconds(lambda: subject(a, b)) for _ in range(3))  # the least disturbed by other programs
         report.require(
             loop >= SPEEDUP * yours,
             f"only {loop / yours:.1f} times as fast as a double Python loop over the pairs; {SPEEDUP} times is asked",

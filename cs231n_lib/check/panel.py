@@ -33,7 +33,7 @@ def lines(result: "Result") -> list[tuple[str, str]]:
             f"The form is right. What is right is decided when it is graded: {exercise.points:g} points.",
         )
     rows = [("headline", f"{mark} {exercise.id} · {exercise.title}: {what}{headline}"), ("points", points)]
-    if result.passed or result.failed_stage:
+    if result.status != "todo" and (result.passed or result.failed_stage):
         stages = [f"✓ {name}" for name in result.passed] + ([f"✗ {result.failed_stage}"] if result.failed_stage else [])
         rows.append(("stages", "  ".join(stages)))
     if result.message and result.status != "todo":

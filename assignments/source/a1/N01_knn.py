@@ -36,13 +36,12 @@ X_test = data.test.images.reshape(500, -1)  # uint8 (500, 3072)
 y_train, y_test = data.train.labels, data.test.labels  # int64 (5000,), (500,)
 
 chosen = [int(np.flatnonzero(y_train == c)[i]) for i in range(4) for c in range(10)]
-display(
-    image_grid(data.train.images[chosen], captions=[data.classes[c] for c in y_train[chosen]], columns=10, title="")
-)
+names = [data.classes[c] for c in y_train[chosen]]
+display(image_grid(data.train.images[chosen], captions=names, columns=10, title="Four images of each class"))
 
 # %% [markdown]
-# **Look before any formula.** Below is one image with three changes: moved by two pixels, washed out, covered from
-# the top. To you the first is the same picture and the last has lost its subject. **Guess:** measured pixel by pixel,
+# **Look before any formula.** Below is one image with three changes: moved two pixels to the side, washed out, covered
+# from the top. To you the first is the same picture, and the last has lost a part. **Guess:** measured pixel by pixel,
 # which of the three is nearest to the original?
 
 # %%
@@ -83,8 +82,9 @@ display(image_grid(np.array(versions).astype(np.uint8), captions=captions, colum
 #
 # $$d_1(x, t) = \sum_p |x_p - t_p|, \qquad d_2(x, t) = \sqrt{\sum_p (x_p - t_p)^2}.$$
 #
-# You will compute $d_2$ for every pair: row $i$ of a matrix `dists` for test image $i$, column $j$ for training image
-# $j$. And you will do so three times, each time with one loop fewer, because that is the skill.
+# With $N_{te}$ test images and $N_{tr}$ training images you will compute $d_2$ for every pair: a matrix `dists` of
+# shape $(N_{te}, N_{tr})$, row $i$ for test image $i$, column $j$ for training image $j$. You will do so three times,
+# each time with one loop fewer, because that is the skill.
 #
 # **Mind the type.** The images are `uint8`, whole numbers from 0 to 255. What are 3 - 5 and 20 * 20 in `uint8`?
 
@@ -280,8 +280,8 @@ if ready("knn-no_loops"):
 if ready("knn-no_loops"):
     rows, columns = np.argsort(dists.mean(axis=1)), np.argsort(dists.mean(axis=0))
     shown = [data.test.images[rows[-8:]], data.test.images[rows[:8]], data.train.images[columns[-8:]]]
-    captions = [name if i == 0 else "" for name in ("bright rows", "dark rows", "bright cols") for i in range(8)]
-    display(image_grid(np.concatenate(shown), captions=captions, columns=8, title=""))
+    captions = [text for name in ("bright rows", "dark rows", "bright cols") for text in (name, *[""] * 7)]
+    display(image_grid(np.concatenate(shown), captions=captions, columns=8, title="The extremes"))
 
 # %% [markdown]
 # **Question 1.** (a) What in the data makes a row bright all the way across? (b) What makes a column bright all the
@@ -374,17 +374,12 @@ if ready("knn-no_loops", "knn-predict_labels"):
 
 # %%
 if ready("knn-no_loops"):
-    shown = [0, 1, 2, 3, 4]
-    nearest = np.argsort(dists[shown], axis=1)[:, :7]
-    pictures = [
-        np.concatenate([data.test.images[[i]], data.train.images[n]]) for i, n in zip(shown, nearest, strict=True)
-    ]
-    captions = [
-        caption
-        for i, n in zip(shown, nearest, strict=True)
-        for caption in [f"TEST {data.classes[y_test[i]]}", *(data.classes[label] for label in y_train[n])]
-    ]
-    display(image_grid(np.concatenate(pictures), captions=captions, columns=8, title="A test image and its nearest"))
+    pictures, captions = [], []
+    for i in range(5):
+        nearest = np.argsort(dists[i])[:7]
+        pictures += [data.test.images[i], *data.train.images[nearest]]
+        captions += [f"TEST {data.classes[y_test[i]]}", *(data.classes[label] for label in y_train[nearest])]
+    display(image_grid(np.array(pictures), captions=captions, columns=8, title="A test image and its nearest"))
 
 # %% [markdown]
 # The same *background*, the same brightness, the same blob in the middle; rarely the same thing. Most pixels of a
@@ -500,9 +495,12 @@ result = check("knn-choose_k", choose_k)
 ### BEGIN HIDDEN TESTS
 def edge_cases(subject, rng, report):
     with report.stage("one k, all right, all wrong"):
-        report.require(subject({7: [0.25, 0.5]}) == 7, "7 is the only k")
-        report.require(subject({9: [0.0, 0.0], 4: [0.0, 0.0], 6: [0.0, 0.0]}) == 4, "4 is the smallest of three equals")
-        report.require(subject({50: [1.0], 100: [1.0], 8: [0.5]}) == 50, "50 is the smaller of two equals")
+        for table, best in (
+            ({7: [0.25, 0.5]}, 7),
+            ({9: [0.0, 0.0], 4: [0.0, 0.0], 6: [0.0, 0.0]}, 4),
+            ({50: [1.0], 100: [1.0], 8: [0.5]}, 50),
+        ):
+            report.require(np.array_equal(subject(table), best), f"{best} is asked")
 
 
 result = result.also(edge_cases, seed=1511)
@@ -520,7 +518,7 @@ if ready("knn-no_loops", "knn-predict_labels", "knn-cross_validate", "knn-choose
     best_k = choose_k(k_to_accuracies)
     predicted = predict_labels(dists, y_train, best_k)
     share = np.mean(predicted == y_test)
-    # The standard error of a share p of n images is sqrt(p (1 - p) / n): another 500 images would give another figure.
+    # Another 500 images would give another figure: a share p of n has standard error sqrt(p (1 - p) / n).
     error = np.sqrt(share * (1 - share) / len(y_test))
     print(f"k = {best_k}: {100 * share:.1f} % ± {100 * error:.1f} % of the test images are right")
     display(confusion_matrix(y_test, predicted, class_names=data.classes))
