@@ -2,11 +2,11 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from .course import REPOSITORY, Course, CourseError, source_folder
@@ -29,7 +29,8 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except (CourseError, SourceError) as error:
-        raise click.ClickException(str(error)) from error
+        print(f"cs231n: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
 
 
 def _all_assignments() -> list[str]:

@@ -34,9 +34,7 @@ def collect(folder: Path, assignment: str, wanted: list[str]) -> Iterator[Submis
     entries = [p for p in entries if p.is_dir() or p.suffix == ".zip"]
     if not entries:
         raise CourseError(f"submissions must hold one folder or zip per student, got none in {str(folder)!r}")
-    taken: set[str] = set()
-    for entry in entries:
-        student, flags = _student(entry, taken)
+    for entry, (student, flags) in _students(entries).items():
         try:
             files = dict(_in_folder(entry, assignment) if entry.is_dir() else _in_zip(entry))
         except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
@@ -45,16 +43,31 @@ def collect(folder: Path, assignment: str, wanted: list[str]) -> Iterator[Submis
         yield Submission(student, *_choose(files, wanted, flags))
 
 
-def _student(entry: Path, taken: set[str]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """A name that is safe as a folder and in a page, and a flag if it had to be changed."""
-    raw = entry.stem if entry.suffix == ".zip" else entry.name
-    safe = re.sub(r"[^\w .@+-]", "_", raw.encode("utf-8", "replace").decode()).strip(". ") or "unnamed"
-    base, n = safe, 1
-    while safe in taken:
-        n += 1
-        safe = f"{base}-{n}"
-    taken.add(safe)
-    return safe, (("bad_name", f"{raw!r} is kept as {safe!r}"),) if safe != raw else ()
+def _students(entries: list[Path]) -> dict[Path, tuple[str, tuple[tuple[str, str], ...]]]:
+    """Return for each entry a name that is safe as a folder and in a page, and a flag if it had to be changed.
+
+    Names that are safe already are given out first: no odd name can take the place of an honest one.
+    """
+    taken: set[str] = set()
+    named = {}
+    for entry in sorted(entries, key=lambda entry: (_raw(entry) != _safe(entry), entry.name)):
+        safe, n = _safe(entry), 1
+        while safe in taken:
+            n += 1
+            safe = f"{_safe(entry)}-{n}"
+        taken.add(safe)
+        changed = (("bad_name", f"{entry.name!r} is kept as {safe!r}"),) if safe != _raw(entry) else ()
+        named[entry] = (safe, changed)
+    return {entry: named[entry] for entry in entries}
+
+
+def _raw(entry: Path) -> str:
+    return entry.stem if entry.suffix == ".zip" else entry.name
+
+
+def _safe(entry: Path) -> str:
+    text = _raw(entry).encode("utf-8", "replace").decode()
+    return re.sub(r"[^\w .@+-]", "_", text).strip(". ") or "unnamed"
 
 
 def _in_folder(folder: Path, assignment: str) -> Iterator[tuple[str, bytes]]:

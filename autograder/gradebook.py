@@ -1,7 +1,7 @@
 """Write results into nbgrader's gradebook through nbgrader's own scorer. One writer, one thread."""
 
 import re
-from pathlib import Path
+import warnings
 from typing import Any
 
 import nbformat
@@ -26,7 +26,9 @@ class GradeBook:
         """Record one student: the executed notebooks, the scores, and what needs a person."""
         from nbgrader.api import Gradebook
 
-        with Gradebook(self.course.database) as book:
+        with Gradebook(self.course.database) as book, warnings.catch_warnings():
+            # nbgrader builds a submission's rows before it adds them to the session; SQLAlchemy 2.1 remarks on it.
+            warnings.filterwarnings("ignore", message="Object of type .* not in session")
             book.update_or_create_student(submission.student)
             book.update_or_create_submission(self.assignment, submission.student)
         folder = self.course.autograded(submission.student, self.assignment)
@@ -132,8 +134,3 @@ def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
         "execute_result", data={"text/plain": repr(float(verdict["points"]))}, execution_count=None
     )
     return [*panels, score]
-
-
-def read_notebook(path: Path) -> NotebookNode:
-    """Read a notebook that this module wrote."""
-    return nbformat.read(path, as_version=4)

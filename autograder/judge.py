@@ -69,7 +69,8 @@ class Student:
     def ready(self) -> Box:
         """Return a live box in which the cells have run."""
         while self.box is None or not self.box.alive:
-            box = self.sandbox.start(forbid=self.forbid)
+            self.close()
+            self.box = box = self.sandbox.start(forbid=self.forbid)
             for grade_id, source in self.cells:
                 if grade_id in self.skipped:
                     continue
@@ -79,7 +80,6 @@ class Student:
                     self.skipped.add(grade_id)
                     self.shown[grade_id] = {"error": {"type": "Stopped", "message": str(stop), "line": ""}}
                     break
-            self.box = box
         return self.box
 
     def bind(self, names: set[str]) -> dict[str, Any]:
@@ -186,6 +186,10 @@ def _verdict(verdict: Verdict, value: Any, error: BaseException | None, result: 
         verdict.status, verdict.message = "interface", str(error)
     elif isinstance(error, LimitReached):
         verdict.status, verdict.message = "limit", str(error)
+    elif isinstance(error, AssertionError):
+        verdict.status, verdict.message = "wrong", str(error)
+    elif error is None and value is None:  # a cell of plain asserts, all of which held
+        verdict.points, verdict.status = verdict.max_points, "passed"
     elif error is not None or type(value) is not float or not 0.0 <= value <= verdict.max_points:
         verdict.message = f"the test cell itself failed: {type(error).__name__ if error else f'it ended in {value!r}'}"
     elif isinstance(result, Result):

@@ -4,10 +4,12 @@ Bubblewrap gives it fresh namespaces, a read-only system and a private /tmp. Whe
 refused unless the caller asked for none; then the student's code runs with the grader's own rights.
 """
 
+import contextlib
 import json
 import os
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -72,9 +74,10 @@ class Sandbox:
         """Start a box. forbid : packages that must not be importable in it; they are simply not there."""
         command = [sys.executable, "-s", "-B", str(_code() / "child.py"), json.dumps(self.limits.for_child())]
         environment = _environment(self.data)
-        if self.level == "bubblewrap":
-            command = [*_bubblewrap(self.data, self.limits, forbid, environment), "--", *_inside(command)]
-        return Box(command, environment, self.limits)
+        if self.level == "none":
+            return Box(command, environment, self.limits)
+        walls = _bubblewrap(self.data, self.limits, forbid, environment)
+        return Box(_inside(command), environment, self.limits, walls)
 
 
 def find_sandbox(*, allow_none: bool = False, data: Path | None = None, limits: Limits | None = None) -> Sandbox:
@@ -160,23 +163,42 @@ def _inside(command: list[str]) -> list[str]:
 class Box:
     """A running box, as a transport for subjects. One request at a time; every read has a deadline and a cap."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], limits: Limits) -> None:
+    def __init__(
+        self, command: list[str], environment: dict[str, str], limits: Limits, walls: list[str] | None = None
+    ) -> None:
         self.limits = limits
         self.functions: list[Callable] = []
+        self.inner: int | None = None  # a descriptor of the first process inside, whose end is the end of all of them
+        told, tell = os.pipe()
+        if walls:
+            command = [*walls, "--info-fd", str(tell), "--", *command]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, bufsize=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            bufsize=0,
+            pass_fds=(tell,) if walls else (),
         )
+        os.close(tell)
         self.alive = True
         try:
+            with os.fdopen(told) as about:
+                self._find_inner(about.read() if walls else "")
             self._receive(time.monotonic() + START_SECONDS)
         except LimitReached as error:
             complaint = self._complaint()
             self.close()
             raise BoxFault(f"the box did not start: {error} {complaint}".strip()) from error
 
+    def _find_inner(self, about: str) -> None:
+        """Open the first process inside by what bubblewrap told of it, if it lived long enough to tell."""
+        with contextlib.suppress(ValueError, KeyError, ProcessLookupError):
+            self.inner = os.pidfd_open(json.loads(about)["child-pid"])
+
     def _complaint(self) -> str:
         assert self.process.stderr is not None
-        self.process.kill()
         return self.process.stderr.read(2000).decode(errors="replace").strip()
 
     def run(self, source: str) -> dict:
@@ -198,14 +220,24 @@ class Box:
         self.functions.append(function)
         return len(self.functions) - 1
 
-    def close(self) -> None:
-        """End the box and all that runs in it: the pid namespace dies with its first process."""
+    def end(self) -> None:
+        """Kill the box and wait until all that ran in it is gone: a pid namespace dies with its first process."""
         self.alive = False
+        if self.inner is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.inner, signal.SIGKILL)
+            select.select([self.inner], [], [], 10.0)
+            os.close(self.inner)
+            self.inner = None
         self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """End the box and give back its pipes."""
+        self.end()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
-        self.process.wait()
 
     def _send(self, header: dict, buffers: list[bytes]) -> None:
         if not self.alive:
@@ -262,12 +294,13 @@ class Box:
         return bytes(data)
 
     def _stop(self, reason: str) -> Any:
-        self.close()
+        self.end()
         raise LimitReached(f"your code was stopped: {reason}")
 
     def _died(self) -> Any:
-        self.process.wait(timeout=10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=2)  # for its own exit code, before `end` kills what may be left
+        self.end()
         code = self.process.returncode
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        self.close()
         raise BoxDied(f"your code ended its process ({how}): a crash, an exit, or too much memory")

@@ -76,9 +76,9 @@ def get_cifar10(
     path = Path(url2pathname(urlsplit(place).path)) if fetch.is_url(place) else Path(place).expanduser()
     if not path.exists():
         raise DataError(f"get_cifar10: source must be a tarball, a folder or a URL, got {place!r}, not found; {advice}")
-    if path.is_file():
-        fetch.check_file(path, size=archive.size, sha256=archive.sha256, advice=advice)
     with store.new_folder("get_cifar10", "cifar10") as folder:
+        if path.is_file():
+            fetch.check_file(path, size=archive.size, sha256=archive.sha256, advice=advice)
         batches = _read_tarball(path, archive) if path.is_file() else _read_folder(path, archive)
         _store(folder, archive, batches, quiet)
 
@@ -121,8 +121,8 @@ def _pixels_and_labels(content: dict, file_name: str, count: int, classes: int) 
     if not isinstance(rows, PixelArray) or rows.value.shape != (count, 3072):
         shape = rows.value.shape if isinstance(rows, PixelArray) else type(rows).__name__
         raise DataError(f"get_cifar10: data of {file_name} must be uint8 ({count}, 3072), got {shape}; refused")
-    good = isinstance(labels, list) and len(labels) == count
-    if not good or not all(type(k) is int and 0 <= k < classes for k in labels):
+    known = set(range(classes))
+    if not isinstance(labels, list) or len(labels) != count or not all(type(k) is int and k in known for k in labels):
         raise DataError(
             f"get_cifar10: labels of {file_name} must be a list of {count} integers from 0 to {classes - 1}, "
             f"got something else; refused"

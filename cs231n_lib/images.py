@@ -5,7 +5,6 @@ import io
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -38,8 +37,8 @@ def import_images(name: str, path: str | os.PathLike[str], *, title: str | None 
         try:
             with zipfile.ZipFile(path) as archive:
                 _import(name, path, _zip_files(path, archive), archive.read, title, quiet)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise DataError(f"import_images: {path} must be a whole, plain zip file, got: {error}") from error
+        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+            raise DataError(f"import_images: {path} must be a readable, whole, plain zip file, got: {error}") from error
     else:
         raise DataError(f"import_images: path must be a zip file or a folder, got {str(path)!r}, which is neither")
 

@@ -19,8 +19,8 @@ TITLE = "ten outlines drawn by the library"
 CLASSES = tuple(outline.__name__ for outline in OUTLINES)
 SIZE = 32  # pixels on a side
 PIXEL = 2 / SIZE  # the picture spans [-1, 1], so lengths below are in half pictures
-STROKES = 5  # things lying around in the background
-CHUNK = 50  # images drawn at a time: 0.4 MB for each plane of float64, so the planes at work stay in the cache
+STROKES = 4  # things lying around in the background
+CHUNK = 25  # images drawn at a time: 0.2 MB for each plane of float64, so the planes at work stay in the cache
 
 # Random numbers of one image, by use: the order and the counts are the data set, so never change them without VERSION.
 _UNIFORMS = {

@@ -9,7 +9,9 @@ rename puts one of them in place.
 """
 
 import contextlib
+import errno
 import json
+import math
 import os
 import re
 import shutil
@@ -107,6 +109,11 @@ def new_folder(function: str, name: str, *, replace: bool = True) -> Iterator[Pa
         private.chmod(0o755)  # mkdtemp's 0700 would keep other users out of a shared cache
         yield private
         _put_in_place(function, private, cache / name, replace)
+    except OSError as error:
+        raise DataError(
+            f"{function}: the files of {name} must be readable and {cache} must take them, got {error}; "
+            f"free some space, or set CS231N_DATA to another folder"
+        ) from error
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
@@ -129,6 +136,9 @@ def _put_in_place(function: str, private: Path, final: Path, replace: bool) -> N
 
 def write_array(folder: Path, key: str, shape: Sequence[int], dtype: type) -> NDArray:
     """Return a new array on disk, `<folder>/<key>.npy`, to fill in place: it never lies in memory as a whole."""
+    needed, free = math.prod(shape) * np.dtype(dtype).itemsize, shutil.disk_usage(folder).free
+    if needed > free:  # asked now, because a full disk kills the process that writes to a memory map
+        raise OSError(errno.ENOSPC, f"{needed:,} bytes needed and {free:,} free", str(folder))
     return np.lib.format.open_memmap(folder / f"{key}.npy", mode="w+", dtype=dtype, shape=tuple(shape))
 
 

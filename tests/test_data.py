@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_a_zip_with_a_link_is_refused(tmp_path, cache):
 def test_a_damaged_zip_and_a_wrong_layout_and_no_path_are_explained(tmp_path, cache):
     path = make_zip(tmp_path / "a.zip", members())
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(DataError, match="must be a whole, plain zip file"):
+    with pytest.raises(DataError, match="must be a readable, whole, plain zip file"):
         import_images("bad", path, quiet=True)
     with pytest.raises(DataError, match="got 0 training images in 0 classes and 0 test images"):
         import_images("bad", make_zip(tmp_path / "b.zip", {"ant/0.png": png(0)}), quiet=True)
@@ -286,6 +287,16 @@ def test_a_cache_that_cannot_be_written_says_how_to_choose_another(tmp_path, mon
     monkeypatch.setenv("CS231N_DATA", str(tmp_path / "file" / "cache"))
     with pytest.raises(DataError, match=r"cache folder must be writable to store shapes10, got .*set CS231N_DATA to"):
         load_dataset("shapes10", quiet=True)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, cache, monkeypatch):
+    path = make_zip(tmp_path / "a.zip", members())
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(
+        DataError, match=r"cache must take them, got .*576 bytes needed and 100 free.*; free some space"
+    ):
+        import_images("insects", path, quiet=True)
+    assert leftovers(cache) == []
 
 
 def test_a_damaged_set_is_named_and_listed(tmp_path, cache):

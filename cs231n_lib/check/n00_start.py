@@ -16,6 +16,11 @@ def distinct_sizes(rng: np.random.Generator, count: int) -> list[int]:
     return [int(n) for n in rng.permutation(np.arange(3, 10))[:count]]
 
 
+def shape_of(value: object) -> tuple[int, ...] | None:
+    """Return the shape of an array, None for anything else: the result may be whatever a student returned."""
+    return value.shape if isinstance(value, np.ndarray) else None
+
+
 @exercise("start-doctor", points=1, title="your environment")
 def examine_doctor(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("answered"):
@@ -29,11 +34,12 @@ def examine_doctor(subject: Subject, rng: np.random.Generator, report: Report) -
             symptom="not-called",
         )
     with report.stage("nothing missing"):
-        problems = "; ".join(str(problem) for problem in found["problems"])
+        problems = found["problems"]
+        listed = "; ".join(map(str, problems)) if isinstance(problems, list) else "its list of problems is not a list"
         report.require(
-            found["ok"] is True and not found["problems"],
-            f"doctor found a problem: {problems or 'ok is not True'}",
-            hint="Its table says how to mend it. Then restart the kernel and run this notebook again.",
+            found["ok"] is True and problems == [],
+            f"doctor found a problem: {listed or 'ok is not True'}",
+            hint="Its last lines say how to mend it. Then restart the kernel and run this notebook again.",
             symptom="unhealthy",
         )
 
@@ -46,15 +52,15 @@ def examine_row_means(subject: Subject, rng: np.random.Generator, report: Report
     with report.stage("shape"):
         call = subject.call(x)
         report.require(
-            np.shape(call.value) != (n,) or isinstance(call.value, Subject),
+            shape_of(call.value) != (n,),
             f"the result must have shape {(n, 1)}, got {(n,)}",
             hint="A mean removes its axis. Keep it with length 1 by keepdims=True, so that X - row_means(X) lines up.",
             symptom="keepdims",
         )
         wrong_axis = {(d,), (1, d), (d, 1)}
         report.require(
-            isinstance(call.value, Subject) or np.shape(call.value) not in wrong_axis,
-            f"the result must have shape {(n, 1)}: one number per row, got {np.shape(call.value)}",
+            shape_of(call.value) not in wrong_axis,
+            f"the result must have shape {(n, 1)}: one number per row, got {shape_of(call.value)}",
             hint=f"These are the means of the {d} columns. axis names the axis that disappears: rows lie along axis 1.",
             symptom="axis",
         )
@@ -110,8 +116,8 @@ def examine_one_hot(subject: Subject, rng: np.random.Generator, report: Report) 
     with report.stage("shape"):
         call = subject.call(y, c)
         report.require(
-            isinstance(call.value, Subject) or np.shape(call.value) != (n, int(y.max()) + 1),
-            f"the result must have shape {(n, c)}, got {np.shape(call.value)}",
+            shape_of(call.value) != (n, int(y.max()) + 1),
+            f"the result must have shape {(n, c)}, got {shape_of(call.value)}",
             hint="The last class happens not to occur in y: take the number of columns from num_classes.",
             symptom="columns-from-y",
         )
@@ -176,13 +182,13 @@ def examine_pick_scores(subject: Subject, rng: np.random.Generator, report: Repo
     with report.stage("shape"):
         call = subject.call(scores, y)
         report.require(
-            isinstance(call.value, Subject) or np.shape(call.value) != (n, n),
+            shape_of(call.value) != (n, n),
             f"the result must have shape {(n,)}, got {(n, n)}",
             hint="`:` pairs every row with every label. To pair row i with y[i], index the rows with np.arange(N) too.",
             symptom="every-row",
         )
         report.require(
-            isinstance(call.value, Subject) or np.shape(call.value) != (n, c),
+            shape_of(call.value) != (n, c),
             f"the result must have shape {(n,)}, got {(n, c)}",
             hint="scores[y] takes whole rows. You need one column in each row: index rows and columns together.",
             symptom="whole-rows",
@@ -206,7 +212,7 @@ def examine_to_chw(subject: Subject, rng: np.random.Generator, report: Report) -
     with report.stage("shape"):
         call = subject.call(images)
         report.require(
-            isinstance(call.value, Subject) or np.shape(call.value) != (n, 3, w, h),
+            shape_of(call.value) != (n, 3, w, h),
             f"the result must have shape {(n, 3, h, w)}, got {(n, 3, w, h)}",
             hint="Height and width changed places: keep them in the order (height, width).",
             symptom="height-width",
@@ -264,55 +270,6 @@ def examine_image_numbers(subject: Subject, rng: np.random.Generator, report: Re
             )
 
 
-@exercise("start-classify_image", points=1, title="a rule written by hand")
-def examine_classify_image(subject: Subject, rng: np.random.Generator, report: Report) -> None:
-    images = _varied_images(rng, 60)
-    with report.stage("a label"):
-        calls = [subject.call(image) for image in images]
-        labels = [call.value for call in calls]
-        for label in labels:
-            whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
-            report.require(
-                label is not None, "the result is None for some image", hint="Do all paths return?", symptom="none"
-            )
-            report.require(
-                whole,
-                f"the label must be one integer, got {type(label).__name__}",
-                hint="The classes are numbered: return the index of the class, such as 3, not its name.",
-                symptom="not-int",
-            )
-            report.require(0 <= label <= 9, f"the label must be from 0 to 9, got {label}", symptom="range")
-    with report.stage("input untouched"):
-        for call in calls:
-            report.untouched(call, ["image"])
-    with report.stage("same image, same label"):
-        again = [subject(image) for image in images[:20]]
-        report.require(
-            again == labels[:20],
-            "the same image got two different labels",
-            hint="A rule looks at the pixels; a guess does not.",
-            symptom="random",
-        )
-    with report.stage("looks at the image"):
-        report.require(
-            len(set(labels)) > 1,
-            f"all {len(images)} images got label {labels[0]}",
-            hint="Let the answer depend on the pixels, for instance on whether the top of the image is blue.",
-            symptom="constant",
-        )
-
-
-def _varied_images(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Return uint8 (count, 32, 32, 3): plain colours, slopes, blocks and noise, dark to light."""
-    low = rng.integers(0, 256, size=(count, 1, 1, 3))
-    corners = rng.integers(-128, 129, size=(count, 2, 2, 3)).repeat(16, axis=1).repeat(16, axis=2)
-    noise = rng.normal(0, 40, size=(count, 32, 32, 3))
-    keep_corners, keep_noise = rng.integers(0, 2, size=(2, count, 1, 1, 1))
-    images = np.clip(low + corners * keep_corners + noise * keep_noise, 0, 255).astype(np.uint8)
-    images[:5] = PLAIN_COLOURS[:, None, None]
-    return images
-
-
 @exercise("start-accuracy", points=1, title="the share of right answers")
 def examine_accuracy(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     n = int(rng.integers(20, 40))
@@ -353,3 +310,52 @@ def _number(value: object, report: Report) -> float:
         symptom="not-number",
     )
     return float(value)  # type: ignore[arg-type]
+
+
+@exercise("start-classify_image", points=1, title="a rule written by hand")
+def examine_classify_image(subject: Subject, rng: np.random.Generator, report: Report) -> None:
+    images = _varied_images(rng, 60)
+    with report.stage("a label"):
+        calls = [subject.call(image) for image in images]
+        labels = [call.value for call in calls]
+        for label in labels:
+            whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
+            report.require(
+                label is not None, "the result is None for some image", hint="Do all paths return?", symptom="none"
+            )
+            report.require(
+                whole,
+                f"the label must be one integer, got {type(label).__name__}",
+                hint="The classes are numbered: return the index of the class, such as 3, not its name.",
+                symptom="not-int",
+            )
+            report.require(0 <= label <= 9, f"the label must be from 0 to 9, got {label}", symptom="range")
+    with report.stage("input untouched"):
+        for call in calls:
+            report.untouched(call, ["image"])
+    with report.stage("same image, same label"):
+        again = [subject(image) for image in images[:20]]
+        report.require(
+            str(again) == str(labels[:20]),
+            "the same image got two different labels",
+            hint="A rule looks at the pixels; a guess does not.",
+            symptom="random",
+        )
+    with report.stage("looks at the image"):
+        report.require(
+            len(set(labels)) > 1,
+            f"all {len(images)} images got label {labels[0]}",
+            hint="Let the answer depend on the pixels, for instance on whether the top of the image is blue.",
+            symptom="constant",
+        )
+
+
+def _varied_images(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Return uint8 (count, 32, 32, 3): plain colours, slopes, blocks and noise, dark to light."""
+    low = rng.integers(0, 256, size=(count, 1, 1, 3))
+    corners = rng.integers(-128, 129, size=(count, 2, 2, 3)).repeat(16, axis=1).repeat(16, axis=2)
+    noise = rng.normal(0, 40, size=(count, 32, 32, 3))
+    keep_corners, keep_noise = rng.integers(0, 2, size=(2, count, 1, 1, 1))
+    images = np.clip(low + corners * keep_corners + noise * keep_noise, 0, 255).astype(np.uint8)
+    images[:5] = PLAIN_COLOURS[:, None, None]
+    return images

@@ -1,5 +1,6 @@
 """What is examined in N01, second half: the vote, cross-validation, the choice of k, and two questions."""
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from .report import CheckFailed, Report, Symptom, looks_like
 from .spec import exercise
 from .spies import Fold, FoldSpy
-from .subject import StudentError, Subject
+from .subject import Call, StudentError, Subject
 
 
 def ballot(
@@ -114,45 +115,60 @@ def _refuses(subject: Subject, *args: object) -> bool:
 
 @exercise("knn-cross_validate", points=6, title="cross-validation of any classifier")
 def examine_cross_validate(subject: Subject, rng: np.random.Generator, report: Report) -> None:
-    validate(subject, rng, report, rows=20, folds=5, ks=[1, 3, 8], prefix="")
-    validate(subject, rng, report, rows=23, folds=5, ks=[2, 7], prefix="23 rows in 5 folds: ")
-    validate(subject, rng, report, rows=17, folds=3, ks=[4, 1], prefix="3 folds: ")
+    validate(subject, rng, report, rows=20, folds=5, ks=[1, 3, 8])
+    validate(subject, rng, report, rows=23, folds=5, ks=[2, 7], name="23 rows in 5 folds")
+    validate(subject, rng, report, rows=17, folds=3, ks=[4, 1], name="17 rows in 3 folds")
 
 
 def validate(
-    subject: Subject, rng: np.random.Generator, report: Report, *, rows: int, folds: int, ks: list[int], prefix: str
+    subject: Subject, rng: np.random.Generator, report: Report, *, rows: int, folds: int, ks: list[int], name: str = ""
 ) -> None:
-    """Run a student's cross-validation with a spy for a classifier, and examine what the spy saw."""
+    """Run a student's cross-validation with a spy for a classifier, and examine what the spy saw.
+
+    name : makes all of it one stage of that name; without a name each step is a stage
+    """
+
+    def step(what: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if name else report.stage(what)
+
     x = rng.normal(size=(rows, 4))
     x[:, 0] = rng.permutation(rows)
     y = rng.integers(0, 10, size=rows)
     spy = FoldSpy(x, y, rng)
-    with report.stage(f"{prefix}rows and labels together"):
-        try:
-            call = subject.call(spy, x, y, ks, folds)
-        except StudentError:
-            if spy.problem is None:
-                raise
-        if spy.problem is not None:
-            report.fail(spy.problem[0], hint=spy.problem[1], symptom=spy.problem[2])
-    calls = {k: [fold for fold in spy.folds if k in fold.ks] for k in ks}
-    with report.stage(f"{prefix}each fold held out once"):
-        for k in ks:
-            report.require(
-                len(calls[k]) == folds,
-                f"k = {k} was tried {len(calls[k])} times, with num_folds = {folds}",
-                hint="Each fold is held out once: num_folds calls of classify, each with all of k_choices.",
-                symptom="fold-count",
-            )
-            for fold in calls[k]:
-                _require_no_leak(fold, rows, report)
-    with report.stage(f"{prefix}every row used"):
-        for k in ks:
-            _require_every_row(calls[k], rows, folds, report)
-    with report.stage(f"{prefix}inputs untouched"):
-        report.untouched(call, ["classify", "X", "y", "k_choices"])
-    with report.stage(f"{prefix}one accuracy per fold"):
-        _require_accuracies(call.value, spy, calls, rows, report)
+    with report.stage(name) if name else contextlib.nullcontext():
+        with step("rows and labels together"):
+            call = _call_with_spy(subject, spy, ks, folds, report)
+        calls = {k: [fold for fold in spy.folds if k in fold.ks] for k in ks}
+        with step("each fold held out once"):
+            for k in ks:
+                report.require(
+                    len(calls[k]) == folds,
+                    f"k = {k} was tried {len(calls[k])} times, with num_folds = {folds}",
+                    hint="Each fold is held out once: num_folds calls of classify, each with all of k_choices.",
+                    symptom="fold-count",
+                )
+                for fold in calls[k]:
+                    _require_no_leak(fold, rows, report)
+        with step("every row used"):
+            for k in ks:
+                _require_every_row(calls[k], rows, folds, report)
+        with step("inputs untouched"):
+            report.untouched(call, ["classify", "X", "y", "k_choices"])
+        with step("one accuracy per fold"):
+            _require_accuracies(call.value, spy, calls, rows, report)
+
+
+def _call_with_spy(subject: Subject, spy: FoldSpy, ks: list[int], folds: int, report: Report) -> Call:
+    """Call the student's function; what the spy objects to comes before the error that its objection raised."""
+    try:
+        call = subject.call(spy, spy.X, spy.y, ks, folds)
+    except StudentError:
+        if spy.problem is None:
+            raise
+    if spy.problem is not None:
+        message, hint, symptom = spy.problem
+        raise CheckFailed(message, hint, symptom)
+    return call
 
 
 def _require_no_leak(fold: Fold, rows: int, report: Report) -> None:
@@ -218,13 +234,14 @@ def _require_accuracies(found: object, spy: FoldSpy, calls: dict[int, list[Fold]
         set(found) == set(ks), f"the keys must be the k of k_choices, {ks}, got {list(found)}", symptom="keys"
     )
     for k in ks:
-        got, want, folds = found[k], np.array(spy.accuracies[k]), len(calls[k])
-        report.require(
-            isinstance(got, list | tuple | np.ndarray) and np.shape(got) == (folds,),
-            f"the entry of k = {k} must be a list of {folds} accuracies, got {got!r:.80}",
-            hint="Keep the accuracy of every fold: their spread tells how far to trust the mean.",
-            symptom="not-per-fold",
-        )
+        want, folds = np.array(spy.accuracies[k]), len(calls[k])
+        got = _numbers(found[k])
+        if got is None or got.shape != (folds,):
+            report.fail(
+                f"the entry of k = {k} must be a list of {folds} accuracies, got {found[k]!r:.80}",
+                hint="Keep the accuracy of every fold: their spread tells how far to trust the mean.",
+                symptom="not-per-fold",
+            )
         sizes = np.array([len(fold.val) for fold in calls[k]])
         order = np.sort(want)
         symptoms = [
@@ -242,13 +259,23 @@ def _require_accuracies(found: object, spy: FoldSpy, calls: dict[int, list[Fold]
             if other != k
         ]
         report.close(
-            np.sort(np.asarray(got, dtype=float)),
+            np.sort(got),
             order,
             rtol=1e-6,
             name=f"k_to_accuracies[{k}], sorted,",
             symptoms=symptoms,
             hint="Compare the predicted labels with the labels of the rows you held out.",
         )
+
+
+def _numbers(values: object) -> np.ndarray | None:
+    """Return a list, tuple or array of numbers as float (N,), None if it is anything else."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "fiu":
+        return values.astype(float)
+    if not isinstance(values, list | tuple):
+        return None
+    plain = all(isinstance(v, int | float | np.integer | np.floating) for v in values)
+    return np.array(values, dtype=float) if plain else None
 
 
 @exercise("knn-choose_k", points=2, title="the best k")

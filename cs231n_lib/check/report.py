@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Report:
         self.passed.append(name)
         self.current = ""
 
-    def fail(self, message: str, *, hint: str = "", symptom: str = "") -> None:
+    def fail(self, message: str, *, hint: str = "", symptom: str = "") -> NoReturn:
         """End the examination: `message` says what is wrong, `hint` what to look at."""
         raise CheckFailed(message, hint, symptom)
 

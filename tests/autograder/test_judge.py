@@ -1,0 +1,104 @@
+"""The judge: test cells run unchanged where the student's code never ran, and every end has a name."""
+
+import json
+import subprocess
+import sys
+
+from autograder.judge import derive_seed, judge
+
+RIGHT = "def f(x):\n    return x + 1"
+TESTS = "assert np.allclose(f(np.arange(3.0)), [1, 2, 3])"
+PARTIAL = "score = 2.0 if np.allclose(f(np.zeros(2)), 1) else 0.5\nfloat(score)"
+
+
+def verdicts(job):
+    return {v["grade_id"]: v for v in run(job)["verdicts"]}
+
+
+def run(job):
+    """Judge in a process of its own, as grading does: IPython keeps one shell per process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "autograder.judge"],
+        input=json.dumps(job.__dict__),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(done.stdout)
+
+
+def test_plain_asserts_and_partial_credit(make_job):
+    got = verdicts(make_job((RIGHT, TESTS), ("def f(x):\n    return x", PARTIAL)))
+    assert (got["q0-tests"]["points"], got["q0-tests"]["status"]) == (0.0, "wrong")  # the later f is the student's
+    assert got["q1-tests"]["points"] == 0.5
+    assert verdicts(make_job((RIGHT, TESTS)))["q0-tests"]["points"] == 2.0
+
+
+def test_cheats_against_the_test_process_change_nothing(make_job):
+    wrong = "def f(x):\n    return x\n"
+    cheats = [
+        "np.allclose = lambda *a, **k: True",
+        "import builtins; builtins.AssertionError = type('Quiet', (Exception,), {})",
+        "class T(__import__('ast').NodeTransformer):\n    def visit_Assert(self, n): return None\n"
+        "get_ipython().ast_transformers.append(T())",
+        "import sys\ndef f(x):\n    sys._getframe(1).f_globals['np'].allclose = lambda *a: True\n    return x",
+        "class A:\n    def __eq__(self, o): return True\n"
+        "    def __array__(self, *a, **k): return np.array([1., 2, 3])\n"
+        "def f(x): return A()",
+        "get_ipython().displayhook(2.0)",
+        "import autograder.judge",
+    ]
+    for cheat in cheats:
+        got = verdicts(make_job((wrong + cheat, TESTS)))["q0-tests"]
+        assert got["points"] == 0.0, cheat
+
+
+def test_a_process_that_ends_costs_only_its_own_question(make_job):
+    crash = "def g(x):\n    import os; os._exit(1)"
+    got = verdicts(
+        make_job((RIGHT, TESTS), (crash, "assert g(1) == 1"), ("def h(x):\n    return x", "assert h(2) == 2"))
+    )
+    assert got["q0-tests"]["points"] == got["q2-tests"]["points"] == 2.0
+    assert (got["q1-tests"]["points"], got["q1-tests"]["status"]) == (0.0, "limit")
+    assert "ended its process" in got["q1-tests"]["message"]
+
+
+def test_a_cell_that_ends_the_process_while_loading_is_left_out(make_job):
+    got = verdicts(make_job(("import os; os._exit(1)", "assert f"), (RIGHT, TESTS)))
+    assert got["q1-tests"]["points"] == 2.0
+
+
+def test_a_syntax_error_and_a_missing_name_are_said(make_job):
+    got = verdicts(make_job(("def g(:", "assert g(1)"), (RIGHT, TESTS)))
+    assert got["q0-tests"]["status"] == "error"
+    assert "`g` is not defined" in got["q0-tests"]["message"]
+    assert got["q1-tests"]["points"] == 2.0
+
+
+def test_a_broken_test_cell_is_never_a_zero(make_job):
+    got = verdicts(make_job((RIGHT, "f(1)\n1 / 0"), (RIGHT, "3.0")))
+    assert got["q0-tests"]["status"] == got["q1-tests"]["status"] == "infra_error"
+
+
+def test_an_answer_in_a_cell_of_its_own_is_found(make_job):
+    stub = "def f(x):\n    raise NotImplementedError()"
+    record = run(make_job((stub, TESTS), extras=[(1, RIGHT)]))
+    assert record["verdicts"][0]["points"] == 2.0
+    assert record["flags"][0][0] == "found_elsewhere"
+
+
+def test_stray_cells_of_the_student_do_not_reach_a_right_answer(make_job):
+    assert verdicts(make_job((RIGHT, TESTS), extras=[(1, "%reset -f"), (2, "1/0")]))["q0-tests"]["points"] == 2.0
+
+
+def test_seeds_differ_by_question_and_follow_the_secret():
+    assert derive_seed("a", "q0") == derive_seed("a", "q0")
+    assert len({derive_seed("a", "q0"), derive_seed("a", "q1"), derive_seed("b", "q0")}) == 3
+
+
+def test_a_box_that_cannot_start_is_the_machines_fault(make_job):
+    job = make_job((RIGHT, TESTS))
+    job.sandbox["limits"] = {**job.sandbox["limits"], "memory": 1_000_000}
+    assert "did not start" in run(job)["fault"]
+    assert judge  # imported so that the module's own import is covered here

@@ -1,0 +1,61 @@
+"""CSV that a spreadsheet cannot be tricked with, and pages that cannot run what a student wrote."""
+
+import csv
+import io
+
+from autograder.feedback import clean_markdown, highlight
+from autograder.gradebook import disarm
+from autograder.report import questions_csv, render, scores_csv
+from autograder.results import Row, StudentResult
+
+EVIL = '=HYPERLINK("http://x","click")'
+
+
+def results():
+    rows = [
+        Row("N01_knn", "knn-no_loops", "Distances", 8.0, 8.0, "ok"),
+        Row("N01_knn", "knn-q1", "written answer", None, 3.0, "needs_person"),
+        Row(
+            "N01_knn", "knn-one_loop", "Distances", 0.0, 4.0, "wrong", '<script>alert("1")</script>', "", "values", "l1"
+        ),
+    ]
+    return [StudentResult(EVIL, rows, [("N01_knn", "renamed", "<img src=x onerror=alert(1)>")])]
+
+
+def test_scores_csv_is_quoted_and_guards_formulas():
+    head, line = csv.reader(io.StringIO(scores_csv(results())))
+    assert head == ["student", "score", "max_score", "waiting", "knn-no_loops", "knn-q1", "knn-one_loop"]
+    assert line == ["'" + EVIL, "8", "15", "1", "8", "", "0"]
+
+
+def test_questions_csv_says_why():
+    rows = list(csv.DictReader(io.StringIO(questions_csv(results()))))
+    assert rows[2]["symptom"] == "l1"
+    assert rows[1]["score"] == ""
+
+
+def test_report_escapes_everything():
+    page = render("a1", results(), level="bubblewrap")
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert "bubblewrap" in page
+    assert "1 × values: l1" in page
+
+
+def test_students_markdown_keeps_its_form_and_loses_its_teeth():
+    text = (
+        "# Why\n\n**Because** `a < b` <script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1))"
+    )
+    page = clean_markdown(text)
+    assert "<strong>Because</strong>" in page
+    assert "a &lt; b" in page
+    for bad in ("<script", "<img", "javascript:", "onerror=alert(1)>", "<a "):
+        assert bad not in page
+
+
+def test_code_is_escaped():
+    assert "<script>" not in highlight("x = '<script>'")
+
+
+def test_disarmed_markdown_has_no_tags_but_keeps_inequalities():
+    assert disarm("a < b and <b>x</b> <!-- --> </p>") == "a < b and &lt;b>x&lt;/b> &lt;!-- --> &lt;/p>"

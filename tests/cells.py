@@ -1,0 +1,46 @@
+"""Run the exercises of a notebook source as a judge does: setup cells, then one test cell on a given answer."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from autograder.source import Cell, read_source
+
+SOURCE = Path(__file__).parent.parent / "assignments" / "source"
+NOTEBOOKS = ("a1/N00_start_here.py", "a1/N01_knn.py")
+
+
+@cache
+def cells(notebook: str) -> tuple[Cell, ...]:
+    return tuple(read_source(SOURCE / notebook))
+
+
+def exercise_ids() -> list[tuple[str, str]]:
+    """Return (notebook, exercise id) of every test cell."""
+    return [(notebook, cell.id) for notebook in NOTEBOOKS for cell in cells(notebook) if cell.role == "tests"]
+
+
+def namespace(notebook: str, *roles: str, text: Any = lambda cell: cell.text) -> dict[str, Any]:
+    """Run the cells of these roles in one fresh namespace and return it."""
+    names: dict[str, Any] = {}
+    for cell in cells(notebook):
+        if cell.role in roles:
+            exec(compile(text(cell), f"{notebook}:{cell.id}", "exec"), names)
+    return names
+
+
+def graded_name(notebook: str, exercise_id: str) -> str:
+    """Return the name of the student's that the test cell hands to `check`."""
+    first = next(cell for cell in cells(notebook) if cell.role == "tests" and cell.id == exercise_id).text.splitlines()[
+        0
+    ]
+    return first.rsplit(",", 1)[1].strip(" )")
+
+
+def grade(notebook: str, exercise_id: str, answer: Any) -> Any:
+    """Run the test cell, hidden part included, on `answer`; return its Result."""
+    names = namespace(notebook, "setup")
+    names[graded_name(notebook, exercise_id)] = answer
+    cell = next(cell for cell in cells(notebook) if cell.role == "tests" and cell.id == exercise_id)
+    exec(compile(cell.text, f"{notebook}:{cell.id}-tests", "exec"), names)
+    return names["result"]
