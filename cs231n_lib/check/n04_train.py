@@ -140,7 +140,7 @@ def train_case(subject: Subject, rng: np.random.Generator, report: Report, *, si
         report.require(
             right >= TARGET,
             message,
-            hint="It learns, but not far enough. Does it see all rows of X_train? Then: more epochs, longer steps, more "
+            hint="It learns, but not far enough. Does it see all of X_train? Then: more epochs, longer steps, more "
             "hidden units, less regularization. With few images an epoch has few steps: count steps.",
             symptom="undertrained",
         )
