@@ -10,7 +10,16 @@ from .report import Report
 from .subject import Subject
 
 Examine = Callable[[Subject, np.random.Generator, Report], None]
-MODULES: tuple[str, ...] = ("n00_start", "n01_distances", "n01_knn")  # in the order of the course
+MODULES: tuple[str, ...] = (
+    "n00_start",
+    "n01_distances",
+    "n01_knn",
+    "n04_affine",
+    "n04_relu",
+    "n04_softmax_loss",
+    "n04_net",
+    "n04_train",
+)  # in the order of the course
 
 
 @dataclass(frozen=True)
