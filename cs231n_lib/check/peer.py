@@ -119,6 +119,7 @@ class Peer:
             if measure:
                 tracemalloc.start()
                 stack.callback(tracemalloc.stop)
+            shared = np.random.get_state()  # of the generator that all code in a process shares
             start = time.perf_counter()
             value = function(*args, **kwargs)
             seconds = time.perf_counter() - start
@@ -128,6 +129,7 @@ class Peer:
             "peak": peak,
             "mutated": self._mutated(args, kwargs, request["arguments"], buffers),
             "aliases": _aliases(value, args),
+            "global_random": wire.pack(np.random.get_state()) != wire.pack(shared),
             "warnings": sorted({f"{w.category.__name__}: {w.message}"[:200] for w in caught})[:5],
             "printed": printed.text,
         }

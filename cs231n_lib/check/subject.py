@@ -43,6 +43,7 @@ class Call:
     mutated: tuple[int | str, ...] = ()  # arguments that the call changed
     aliases: tuple[int, ...] = ()  # arguments whose memory the result shares
     warnings: tuple[str, ...] = ()
+    global_random: bool = False  # the call drew from np.random's shared generator, or seeded it
     printed: str = ""
 
 
@@ -125,6 +126,7 @@ class Subject:
             tuple(reply.get("mutated", ())),
             tuple(reply.get("aliases", ())),
             tuple(str(w) for w in reply.get("warnings", ())),
+            bool(reply.get("global_random", False)),
             str(reply.get("printed", "")),
         )
         self.notes.extend(w for w in call.warnings if w not in self.notes)
