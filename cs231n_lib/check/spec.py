@@ -10,7 +10,10 @@ from .report import Report
 from .subject import Subject
 
 Examine = Callable[[Subject, np.random.Generator, Report], None]
-MODULES: tuple[str, ...] = ("n00_start", "n01_distances", "n01_knn")  # in the order of the course
+MODULES: tuple[str, ...] = (  # in the order of the course
+    *("n00_start", "n01_distances", "n01_knn"),
+    *("n02_scores", "n02_information", "n02_loss", "n02_training", "n02_tuning", "n02_lifts"),
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-MODULES = ("n00_start", "n01_knn")
+MODULES = ("n00_start", "n01_knn", "n02_loss", "n02_scores", "n02_training")
 
 
 @dataclass(frozen=True)
