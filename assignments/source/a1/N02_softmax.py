@@ -39,8 +39,8 @@ def prepare(images, mean_image):
 # | ship | 0.0 | 0.25 | 0.2 | -0.3 | -1.2 | 61.95 |
 #
 # The **score** of a class is the sum of weight times pixel, plus the bias. The class with the highest score is the
-# answer. In symbols, with $C$ classes and $D$ pixels, the weights a matrix $W$ of shape $(C, D)$, the image $x$ of shape
-# $(D,)$ and the biases $b$ of shape $(C,)$,
+# answer. In symbols, with $C$ classes and $D$ pixels, the weights a matrix $W$ of shape $(C, D)$, the image $x$ of
+# shape $(D,)$ and the biases $b$ of shape $(C,)$,
 #
 # $$f(x, W) = W x + b, \qquad (C, D)\,(D,) + (C,) \to (C,).$$
 #
@@ -148,9 +148,9 @@ assert abs(loss_of_cat - 2.0404) < 5e-5
 #
 # ### Comparing two distributions
 #
-# There is another road to the same loss. The label says that the right probabilities are $P = (1, 0, 0)$; the classifier
-# says $Q = (0.13, 0.87, 0.00)$. How far is $Q$ from $P$? Information theory answers with the **Kullback-Leibler
-# divergence**,
+# There is another road to the same loss. The label says that the right probabilities are $P = (1, 0, 0)$; the
+# classifier says $Q = (0.13, 0.87, 0.00)$. How far is $Q$ from $P$? Information theory answers with the
+# **Kullback-Leibler divergence**,
 #
 # $$D_{KL}(P \,\|\, Q) = \sum_y P(y) \log \frac{P(y)}{Q(y)},$$
 #
@@ -245,13 +245,13 @@ if ready("softmax-kl", "softmax-cross_entropy"):
     Q = probabilities[None]
     for name, P in (("label", np.array([[1.0, 0, 0]])), ("smoothed", np.array([[0.9, 0.05, 0.05]]))):
         divergence, cross, own = kl_divergence(P, Q)[0], cross_entropy(P, Q)[0], cross_entropy(P, P)[0]
-        print(f"{name:9s} H(P) = {own:.4f}   D_KL = {divergence:.4f}   cross entropy = {cross:.4f}")
+        print(f"{name:9s} H(P) = {abs(own):.4f}   D_KL = {divergence:.4f}   cross entropy = {cross:.4f}")
         assert abs(own + divergence - cross) < 1e-12
 
 # %% [markdown]
-# **Question: the first loss.** Before any learning $W$ is almost zero, so all scores are nearly equal. What loss do you expect then,
-# for `num_classes` classes? It is the first number to look at in any training run: if it is off, something is broken
-# already. Write it as a function.
+# **Question: the first loss.** Before any learning $W$ is almost zero, so all scores are nearly equal. What loss do you
+# expect then, for `num_classes` classes? It is the first number to look at in any training run: if it is off,
+# something is broken already. Write it as a function.
 
 
 # %% solution="softmax-q1"
@@ -318,8 +318,8 @@ with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
 #
 # $$L_i = -s_y + \log \sum_k e^{s_k}.$$
 #
-# The slope along $s_j$ of the second part is $e^{s_j} / \sum_k e^{s_k} = p_j$. The first part has slope $-1$ along $s_y$
-# and 0 along the others. Together
+# The slope along $s_j$ of the second part is $e^{s_j} / \sum_k e^{s_k} = p_j$. The first part has slope $-1$ along
+# $s_y$ and 0 along the others. Together
 #
 # $$\frac{\partial L_i}{\partial s_j} = p_j - [j = y], \qquad \text{shape } (C,),$$
 #
@@ -485,7 +485,8 @@ if ready("softmax-naive", "softmax-vectorized"):
         answers.append(function(speed_W, speed_X, speed_y, 0.1))
         seconds.append(time.perf_counter() - start)
     print(
-        f"with loops {1000 * seconds[0]:.0f} ms, without {1000 * seconds[1]:.1f} ms: {seconds[0] / seconds[1]:.0f} times"
+        f"with loops {1000 * seconds[0]:.0f} ms, without {1000 * seconds[1]:.1f} ms: "
+        f"{seconds[0] / seconds[1]:.0f} times as fast"
     )
     print(f"losses {answers[0][0]:.9f} and {answers[1][0]:.9f}")
 
@@ -767,9 +768,9 @@ if ready("softmax-vectorized", "softmax-train"):
     plt.show()
 
 # %% [markdown]
-# So search: train with several pairs of `learning_rate` and `reg`, compare them on the **validation** images, and return
-# the weights of the best. Rates differ by factors, not by sums: try 0.001, 0.01, 0.1 before 0.011. Which values to try
-# is yours to find out, and part of the answer: they stand in your code.
+# So search: train with several pairs of `learning_rate` and `reg`, compare them on the **validation** images, and
+# return the weights of the best. Rates differ by factors, not by sums: try 0.001, 0.01, 0.1 before 0.011. Which values
+# to try is yours to find out, and part of the answer: they stand in your code.
 #
 # How it is graded: your function gets images that you have never seen, prepared by the same `prepare`, with 150 steps
 # for each setting, and its weights must label new images. Nothing that it prints or claims counts. On the visible
@@ -783,8 +784,8 @@ def tune(X_train, y_train, X_val, y_val, *, num_steps):
 
     X_train, X_val : float32 (N, D), as `prepare` makes them;  y_train, y_val : int (N,), ten classes
     num_steps : int, steps of gradient descent for each setting
-    Returns (W, results): float (D, 10), and a dict {(learning_rate, reg): share of X_val that is right} of at least four
-    settings. W is that of the highest share.
+    Returns (W, results): float (D, 10), and a dict {(learning_rate, reg): share of X_val that is right} of at least
+    four settings. W is that of the highest share.
     """
     ### BEGIN SOLUTION
     results, best = {}, None
@@ -840,8 +841,8 @@ if ready("softmax-tune"):
 
 # %% [markdown]
 # **Question: templates.** (a) Pick two classes and say what in their templates you recognise, and what in the training
-# images makes it appear. (b) Why are templates blurry? (c) Suppose half of the images of a class show it facing left and
-# half facing right. What will its template look like, and what does that say about *one template per class*?
+# images makes it appear. (b) Why are templates blurry? (c) Suppose half of the images of a class show it facing left
+# and half facing right. What will its template look like, and what does that say about *one template per class*?
 
 # %% [markdown] answer="softmax-q2" points=2
 # ### BEGIN SOLUTION
@@ -875,7 +876,7 @@ if ready("softmax-tune", "softmax-predict", "softmax-top_k"):
     display(confusion_matrix(y_test, answers, class_names=data.classes))
 
 # %% [markdown]
-# Not far from k-NN on the same pixels, with 30,730 numbers instead of all the images. And it can say how sure it is.
+# All that from 30,730 numbers, where k-NN kept every image. And it can say how sure it is.
 
 # %%
 if ready("softmax-tune"):
@@ -909,10 +910,10 @@ panels[0].legend(loc="upper right")
 plt.show()
 
 # %% [markdown]
-# But a classifier is linear only in what it is *given*. Give it other features than $x_1$ and $x_2$, and a flat boundary
-# there is a curved one here. To **lift** points is to compute such features for each of them. Find a lift for each
-# case: one or two features are enough, twelve at most. A feature of a point may depend on that point alone. The check
-# fits a linear classifier to your features on half of the points, and counts on the other half.
+# But a classifier is linear only in what it is *given*. Give it other features than $x_1$ and $x_2$, and a flat
+# boundary there is a curved one here. To **lift** points is to compute such features for each of them. Find a lift for
+# each case: one or two features are enough, twelve at most. A feature of a point may depend on that point alone. The
+# check fits a linear classifier to your features on half of the points, and counts on the other half.
 
 
 # %% solution="softmax-lift_quadrants"
