@@ -402,9 +402,8 @@ from cs231n_lib.gradient_check import check_gradient
 if ready("softmax-naive"):
     toy = np.random.default_rng(0)
     toy_W, toy_X, toy_y = toy.normal(size=(7, 4)), toy.normal(size=(6, 7)), toy.integers(0, 4, size=6)
-    seen = check_gradient(
-        lambda w: softmax_loss_naive(w, toy_X, toy_y, 0.1)[0], toy_W, softmax_loss_naive(toy_W, toy_X, toy_y, 0.1)[1]
-    )
+    loss, dW = softmax_loss_naive(toy_W, toy_X, toy_y, 0.1)
+    seen = check_gradient(lambda w: softmax_loss_naive(w, toy_X, toy_y, 0.1)[0], toy_W, dW, name="dW", atol=1e-12)
     print(f"{seen.num_checked} slopes measured; the largest relative error is {seen.max_relative_error:.1e}")
 
 # %% [markdown]
@@ -630,8 +629,8 @@ def edge_cases(subject, rng, report):
 
     for rows, size, steps in ((12, 12, 3), (9, 1, 5), (40, 7, 1)):
         with report.stage(f"batches of {size} from {rows} rows, steps: {steps}"):
-            spy, call = run_training(subject, rng, report, rows=rows, batch_size=size, num_steps=steps, seed=steps)
-            require_outcome(call.value, spy, report)
+            seen, run = run_training(subject, rng, report, rows=rows, batch_size=size, num_steps=steps, seed=steps)
+            require_outcome(run.value, seen, report)
 
 
 result = result.also(edge_cases, seed=2069)
@@ -792,16 +791,9 @@ def tune(X_train, y_train, X_val, y_val, *, num_steps):
     for learning_rate in (0.003, 0.01, 0.03):
         for reg in (0.0, 0.01):
             candidate, _ = train(
-                softmax_loss_vectorized,
-                X_train,
-                y_train,
-                num_classes=10,
-                learning_rate=learning_rate,
-                reg=reg,
-                num_steps=num_steps,
-                batch_size=128,
-                seed=0,
-            )
+                softmax_loss_vectorized, X_train, y_train, num_classes=10, batch_size=100, seed=1,
+                learning_rate=learning_rate, reg=reg, num_steps=num_steps,
+            )  # fmt: skip
             share = float(np.mean(predict(candidate, X_val) == y_val))
             if best is None or share > max(results.values()):
                 best = candidate
@@ -819,10 +811,10 @@ result.points
 
 # %% [markdown]
 # Now on the real images, with 1,000 steps for each setting: six settings take about 20 seconds. The course asks for
-# a validation accuracy above 36 % on CIFAR-10 and above 34 % on `shapes10`, on raw pixels.
+# a validation accuracy above 36 % on raw pixels, of CIFAR-10 and of `shapes10` alike.
 
 # %%
-targets = {"cifar10": 0.36, "cifar10-jpeg": 0.36, "shapes10": 0.34}
+targets = {"cifar10": 0.36, "cifar10-jpeg": 0.36, "shapes10": 0.36}
 if ready("softmax-tune", "softmax-predict"):
     start = time.perf_counter()
     W, results = tune(X_train, y_train, X_val, y_val, num_steps=1000)
@@ -836,7 +828,7 @@ if ready("softmax-tune", "softmax-predict"):
 # Each column of `W`, drawn as an image: **templates**.
 
 # %%
-if ready("softmax-tune"):
+if ready("softmax-tune", "softmax-predict"):
     display(class_templates(W[:-1], class_names=data.classes))
 
 # %% [markdown]
@@ -879,7 +871,7 @@ if ready("softmax-tune", "softmax-predict", "softmax-top_k"):
 # All that from 30,730 numbers, where k-NN kept every image. And it can say how sure it is.
 
 # %%
-if ready("softmax-tune"):
+if ready("softmax-tune", "softmax-predict", "softmax-top_k"):
     z = X_test @ W - (X_test @ W).max(axis=1, keepdims=True)
     sure = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     chosen = np.argsort(-sure.max(axis=1))[:16]
