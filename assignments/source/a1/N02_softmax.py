@@ -762,7 +762,7 @@ if ready("softmax-vectorized", "softmax-train"):
             num_classes=10, learning_rate=rate, reg=0.0, num_steps=20, batch_size=128, seed=0,
         )  # fmt: skip
         axes.plot(start_of_run, color=ink, linestyle=dash, label=f"learning rate {rate:g}")
-    axes.set(xlabel="step", ylabel="loss (nats, log scale)", yscale="log")
+    axes.set(xlabel="step", ylabel="loss (nats)")
     axes.legend()
     plt.show()
 
