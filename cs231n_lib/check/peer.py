@@ -119,6 +119,7 @@ class Peer:
             if measure:
                 tracemalloc.start()
                 stack.callback(tracemalloc.stop)
+            shared = np.random.get_state()  # of the generator that all code in a process shares
             start = time.perf_counter()
             value = function(*args, **kwargs)
             seconds = time.perf_counter() - start
@@ -129,6 +130,7 @@ class Peer:
             "mutated": self._mutated(args, kwargs, request["arguments"], buffers),
             "aliases": sorted({argument for argument, _ in _shares(value, args)}),
             "shares": _shares(value, args),
+            "global_random": wire.pack(np.random.get_state()) != wire.pack(shared),
             "warnings": sorted({f"{w.category.__name__}: {w.message}"[:200] for w in caught})[:5],
             "printed": printed.text,
         }

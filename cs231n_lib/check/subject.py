@@ -44,6 +44,7 @@ class Call:
     aliases: tuple[int, ...] = ()  # arguments whose memory the result shares
     shares: tuple[tuple[int, ...], ...] = ()  # the same by place: (argument, position in the returned tuple)
     warnings: tuple[str, ...] = ()
+    global_random: bool = False  # the call drew from np.random's shared generator, or seeded it
     printed: str = ""
 
 
@@ -127,6 +128,7 @@ class Subject:
             tuple(reply.get("aliases", ())),
             tuple(tuple(pair) for pair in reply.get("shares", ()) if isinstance(pair, list)),
             tuple(str(w) for w in reply.get("warnings", ())),
+            bool(reply.get("global_random", False)),
             str(reply.get("printed", "")),
         )
         self.notes.extend(w for w in call.warnings if w not in self.notes)
