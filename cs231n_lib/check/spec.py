@@ -10,7 +10,16 @@ from .report import Report
 from .subject import Subject
 
 Examine = Callable[[Subject, np.random.Generator, Report], None]
-MODULES: tuple[str, ...] = ("n00_start", "n01_distances", "n01_knn")  # in the order of the course
+MODULES: tuple[str, ...] = (  # in the order of the course
+    "n00_start",
+    "n01_distances",
+    "n01_knn",
+    "n03_slopes",
+    "n03_relative",
+    "n03_steps",
+    "n03_graph",
+    "n03_affine",
+)
 
 
 @dataclass(frozen=True)
