@@ -96,7 +96,7 @@ def examine_numeric_grad(subject: Subject, rng: np.random.Generator, report: Rep
         _close(report, got_here, np.array([-4.0, 3.0]), product)
     with report.stage("a wide step"):
         slopes = rng.uniform(0.5, 1.5, size=(d, n))
-        cubic = Probe(lambda v: float((slopes * v).sum() ** 3), np.linspace(0.2, 1.0, n * d).reshape(d, n) / (n * d))
+        cubic = Probe(lambda v: float((slopes * v).sum() ** 3), np.linspace(1.5, 4.5, n * d).reshape(d, n))
         _examine_wide_step(subject, report, cubic, slopes, h=0.25)
     with report.stage("values"):
         total = 2 * math.fsum((b * x).ravel().tolist())
