@@ -50,6 +50,12 @@ class Probe:
                 "Your function never called f. The slope is measured from values of f at moved points.",
             ),
             Symptom(
+                "never-moves",
+                lambda _: not any(moved),
+                "f was asked at x itself every time: what you moved was a copy. reshape(-1) and ravel copy an array that "
+                "lies column by column in memory; index x with its own axes.",
+            ),
+            Symptom(
                 "moves-all",
                 lambda _: self.x.size > 1 and max(moved[:2]) > 1,
                 "Your first step moved several entries of x at once. For the slope along one entry move it alone.",
@@ -96,8 +102,10 @@ def examine_numeric_grad(subject: Subject, rng: np.random.Generator, report: Rep
         _close(report, got_here, np.array([-4.0, 3.0]), product)
     with report.stage("a wide step"):
         slopes = rng.uniform(0.5, 1.5, size=(d, n))
-        cubic = Probe(lambda v: float((slopes * v).sum() ** 3), np.linspace(1.5, 4.5, n * d).reshape(d, n))
-        _examine_wide_step(subject, report, cubic, slopes, h=0.25)
+        place = rng.uniform(1.5, 4.5, size=(d, n)) * rng.choice([-1, 1], size=(d, n))
+        place[-1, -1] += (2 - (slopes * place).sum()) / slopes[-1, -1]
+        cubic = Probe(lambda v: float((slopes * v).sum() ** 3), place)
+        _examine_wide_step(subject, report, cubic, slopes, h=0.5)
     with report.stage("values"):
         total = 2 * math.fsum((b * x).ravel().tolist())
         want = [[a[i, j] * math.cos(x[i, j]) + total * b[i, j] for j in range(d)] for i in range(n)]
@@ -113,14 +121,14 @@ def _close(report: Report, got: np.ndarray, want: np.ndarray, probe: Probe, *, h
         Symptom("no-half", looks_like(2 * want, rtol=1e-4), "Between x - h and x + h lie two steps: divide by 2h."),
         Symptom("half", looks_like(want / 2, rtol=1e-4), "One step lies between your two points: divide by h."),
         Symptom("sign", looks_like(-want, rtol=1e-4), "The sign is reversed: f(x + h) comes first, minus f(x - h)."),
-        Symptom("not-divided", lambda v: bool(np.abs(v).max() < 1e-3), "Divide the difference by its step."),
         *probe.symptoms(),
+        Symptom("not-divided", lambda v: bool(np.abs(v).max() < 1e-3), "Divide the difference by its step."),
     ]
     report.close(got, want, rtol=1e-6, atol=1e-6, name="the gradient", symptoms=symptoms, hint=hint)
 
 
 def _examine_wide_step(subject: Subject, report: Report, probe: Probe, a: np.ndarray, *, h: float) -> None:
-    """(a.x)**3 at a step of 0.25: forward, backward and central differences are all exact and all differ."""
+    """(a.x)**3 at a step of 0.5, where a.x = 2: forward, backward and central differences are all exact and all differ."""
     s = math.fsum((a * probe.x).ravel().tolist())
     got = report.array(measured(subject, probe, report, h).value, a.shape)
     right, left, exact = 3 * s**2 * a + 3 * s * a**2 * h + a**3 * h**2, 3 * s**2 * a - 3 * s * a**2 * h + a**3 * h**2, a

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tests.alternates.n03_gradient_lab  # noqa: F401 adds to UNUSUAL
 from cs231n_lib.check import exercises
 from cs231n_lib.check.harness import SEED_VARIABLE
 from tests.cells import NOTEBOOKS, cells, exercise_ids, grade, graded_name, namespace
@@ -47,7 +48,7 @@ def test_every_exercise_stands_in_a_notebook_with_the_points_of_its_spec():
         points = {cell.id: cell.points for cell in cells(notebook) if cell.role == "tests"}
         assert points == {name: exercises()[name].points for name in points}
         total = sum(cell.points for cell in cells(notebook))
-        assert total == {"a1/N00_start_here.py": 10, "a1/N01_knn.py": 40}[notebook]
+        assert total == {"a1/N00_start_here.py": 10, "a1/N01_knn.py": 40, "a1/N03_gradient_lab.py": 30}[notebook]
 
 
 @pytest.mark.parametrize(

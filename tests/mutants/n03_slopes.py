@@ -71,6 +71,19 @@ def leaves_entries_moved(f, x, h=1e-5):
     return grad
 
 
+@bug("grad-numeric_grad", symptom="never-moves")
+def moves_a_flat_copy(f, x, h=1e-5):
+    x = np.array(x, dtype=float)  # keeps the memory order of what it got
+    grad = np.zeros(x.size)
+    for i in range(x.size):
+        x.reshape(-1)[i] += h
+        plus = f(x)
+        x.reshape(-1)[i] -= 2 * h
+        grad[i] = (plus - f(x)) / (2 * h)
+        x.reshape(-1)[i] += h
+    return grad.reshape(x.shape)
+
+
 @bug("grad-numeric_grad", symptom="moves-all")
 def moves_every_entry(f, x, h=1e-5):
     x = np.array(x, dtype=float)

@@ -23,13 +23,12 @@ from cs231n_lib.check import check, ready
 # %% [markdown]
 # ## 1. A picture to begin with
 #
-# The slope of $\sin$ at $x = 1$ is $\cos 1 = 0.5403\ldots$ Let us pretend we did not know, and measure it: go a little
-# to the side, by a step $h$, and see how much $\sin$ rises per step. A slope is a limit for $h \to 0$. So, **guess
-# first:** which step measures best, $0.1$, or $0.00001$, or $10^{-15}$?
+# The slope of $\sin$ at $x = 1$ is $\cos 1 = 0.5403\ldots$ Let us pretend we did not know, and measure it: go a
+# little to the side, by a step $h$, and see how much $\sin$ rises per step. A slope is a limit for $h \to 0$. So,
+# **guess first:** which step measures best, $0.1$, or $0.00001$, or $10^{-15}$?
 
 # %%
 import matplotlib.pyplot as plt
-from IPython.display import display
 
 from cs231n_lib.visualize import OKABE_ITO
 
@@ -83,10 +82,10 @@ for dtype in (np.float64, np.float32, np.int64):
     x[1] = x[1] + 1e-5
     up = x[1]
     x[1] = x[1] - 2e-5
-    print(f"{x.dtype.name:8s} 1 + h = {up!s:18s} then - 2h = {x[1]!s:18s} so 2h is {float(up) - float(x[1]):.3g}")
+    print(f"{x.dtype.name:8s} 1 + h = {up!s:18s} then - 2h = {x[1]!s:18s} so 2h is {float(up) - float(x[1]):.6g}")
 
 # %% [markdown]
-# - **float32** keeps seven digits, and of the step only about two survive.
+# - **float32** keeps seven digits: the step is off in its fourth digit already, and around $x = 300$ it vanishes.
 # - **int64** cuts every step off: upwards nothing happens, downwards it falls by a whole 1. For $\sum x^2$ at
 #   $(0, 1, 2)$ such code reports slopes of about $(0, 50000, 150000)$. They are $(0, 2, 4)$. No error is raised.
 # - And if $f$ raises an error half-way, say because its input is out of range, the array of the caller is left with
@@ -126,7 +125,7 @@ def edge_cases(subject, rng, report):
     with report.stage("no axes, one entry, no entries, four axes"):
         for shape in ((), (1,), (0, 3), (2, 1, 3, 2)):
             weights = rng.normal(size=shape)
-            x = np.asfortranarray(rng.normal(size=shape))
+            x = np.array(rng.normal(size=shape), order="F")
             probe = Probe(lambda v, weights=weights: float((weights * v**3).sum()), x)
             got = np.asarray(measured(subject, probe, report).value)
             report.require(got.shape == shape, f"the gradient has shape {got.shape} for x of shape {shape}")
@@ -180,9 +179,9 @@ print("with a nan in it:             error > 1e-6 is", bool(np.abs(right - holed
 print("1e-12 against 3e-12, by the floor of 1e-8:", abs(1e-12 - 3e-12) / max(1e-8, 3e-12))
 
 # %% [markdown]
-# Three wrong gradients, three times no alarm: a **wrong shape** broadcasts, a comparison with **nan** is always False,
-# and a constant put into the denominator "against division by zero" hides the errors of **small** gradients (in deep
-# networks the first layers' gradients *are* small). Yours is strict:
+# Three wrong gradients, three times no alarm: a **wrong shape** broadcasts, a comparison with **nan** is always
+# False, and a constant put into the denominator "against division by zero" hides the errors of **small** gradients
+# (in deep networks the first layers' gradients *are* small). Yours is strict:
 #
 # - shapes that differ raise `ValueError`, also if they would broadcast;
 # - a nan or an infinity anywhere, in either array, makes the error infinite: `math.inf`;
@@ -251,9 +250,11 @@ result.points
 #
 # Subtract $f(x)$ and divide by $h$; or subtract left from right and divide by $2h$:
 #
-# $$\underbrace{\frac{f(x+h) - f(x)}{h} = f'(x) + \tfrac{1}{2} h f''(x) + \dots}_{\text{forward difference: error} \,\propto\, h}
-# \qquad
-# \underbrace{\frac{f(x+h) - f(x-h)}{2h} = f'(x) + \tfrac{1}{6} h^2 f'''(x) + \dots}_{\text{central difference: error} \,\propto\, h^2}$$
+# $$\text{forward:} \quad \frac{f(x+h) - f(x)}{h} = f'(x) + \tfrac{1}{2} h f''(x) + \dots
+# \qquad \text{error} \propto h$$
+#
+# $$\text{central:} \quad \frac{f(x+h) - f(x-h)}{2h} = f'(x) + \tfrac{1}{6} h^2 f'''(x) + \dots
+# \qquad \text{error} \propto h^2$$
 #
 # From both sides, the curvature $f''$ cancels. That is why the blue line falls twice as steeply. By hand, for
 # $f(x) = x^3$ at $x = 2$, whose slope is 12:
@@ -266,8 +267,8 @@ result.points
 # Half the step, about half the error on the left, a quarter on the right.
 #
 # The right half of the picture is **rounding**. A `float64` has 16 digits, so a value near 1 is off by about
-# $\varepsilon = 10^{-16}$, and $f(x + h) - f(x - h)$ by as much. Dividing by $h$ blows that up to $\varepsilon / h$. The
-# sum of both errors is least where they are equal:
+# $\varepsilon = 10^{-16}$, and $f(x + h) - f(x - h)$ by as much. Dividing by $h$ blows that up to $\varepsilon / h$.
+# The sum of both errors is least where they are equal:
 #
 # $$h \approx \varepsilon / h \;\Rightarrow\; h \approx \sqrt{\varepsilon} \approx 10^{-8}
 # \qquad\qquad
@@ -337,9 +338,8 @@ if ready("grad-sweep_steps"):
         table = sweep_steps(f, x, slope, steps)
         for column, (name, colour, style) in enumerate([("forward", ORANGE, "--"), ("central", BLUE, "-")]):
             axes.loglog(steps, np.maximum(table[:, column], 1e-13), style, color=colour, label=name)
-            print(
-                f"{title}: {name} is best at h = {steps[table[:, column].argmin()]:.0e}, error {table[:, column].min():.0e}"
-            )
+            best = table[:, column].argmin()
+            print(f"{title}: {name} is best at h = {steps[best]:.0e}, error {table[best, column]:.0e}")
         axes.invert_xaxis()
         axes.set(title=title, xlabel="step h")
         axes.grid(color="#dddddd")
@@ -348,24 +348,25 @@ if ready("grad-sweep_steps"):
     plt.show()
 
 # %% [markdown]
-# In `float32` a central difference never gets better than about one part in ten thousand, and with $h = 10^{-5}$ it is
-# worthless, although the gradient itself may be perfect. **Check gradients in `float64`.**
+# The dips are luck: there the errors of both kinds happen to cancel. Follow the upper edge of each curve. In
+# `float32` it never gets below about one part in a hundred thousand, and at $h = 10^{-5}$ two digits are left,
+# although the gradient itself may be perfect. **Check gradients in `float64`.**
 #
 # ### Kinks
 #
-# There are points without any slope. $\max(0, x)$, called ReLU, the commonest non-linear piece of a network, has slope
-# 0 on the left of 0 and slope 1 on its right. A central difference does not notice: at $x = 0$ it returns
+# There are points without any slope. $\max(0, x)$, called ReLU, the commonest non-linear piece of a network, has
+# slope 0 on the left of 0 and slope 1 on its right. A central difference does not notice: at $x = 0$ it returns
 #
 # $$\frac{\max(0, h) - \max(0, -h)}{2h} = \frac{h - 0}{2h} = \tfrac{1}{2}.$$
 #
 # And *near* 0 it is wrong as well: at $x = 2 \cdot 10^{-6}$ the slope is 1, but the left point of the step $10^{-5}$
-# lies across the kink, and the measurement says $\frac{12 \cdot 10^{-6} - 0}{2 \cdot 10^{-5}} = 0.6$. A right gradient
-# fails such a test. Therefore a good gradient check looks from both sides:
+# lies across the kink, and the measurement says $\frac{12 \cdot 10^{-6} - 0}{2 \cdot 10^{-5}} = 0.6$. A right
+# gradient fails such a test. Therefore a good gradient check looks from both sides:
 #
 # $$\text{right} = \frac{f(x + h e_i) - f(x)}{h}, \qquad \text{left} = \frac{f(x) - f(x - h e_i)}{h}.$$
 #
-# For a smooth function these two differ by about $h f''$, next to nothing. At a kink they jump. Mark the entries where
-# they differ by more than `tol`.
+# For a smooth function these two differ by about $h f''$, next to nothing. At a kink they jump. Mark the entries
+# where they differ by more than `tol`.
 
 
 # %% solution="grad-find_kinks"
@@ -443,8 +444,9 @@ if ready("grad-numeric_grad", "grad-find_kinks"):
 # %% [markdown]
 # ## 4. The same gradient, fast: backpropagation
 #
-# A measured gradient costs two evaluations of $f$ *per entry*. A network with a million weights would take two million
-# evaluations for one step. The chain rule gives all million slopes for the price of about one more evaluation.
+# A measured gradient costs two evaluations of $f$ *per entry*. A network with a million weights would take two
+# million evaluations for one step. The chain rule gives all million slopes for the price of about one more
+# evaluation.
 #
 # ### A circuit
 #
@@ -453,13 +455,14 @@ if ready("grad-numeric_grad", "grad-find_kinks"):
 # **Backward**, from the end to the inputs, every node learns how $f$ would change if its own value grew:
 #
 # - $f$ by itself: $\partial f / \partial f = 1$. Here it starts.
-# - $f = q z$, so $\partial f / \partial q = z = -4$ and $\partial f / \partial z = q = 3$. In a product, each factor gets
-#   the *other* factor.
+# - $f = q z$, so $\partial f / \partial q = z = -4$ and $\partial f / \partial z = q = 3$. In a product, each factor
+#   gets the *other* factor.
 # - $q = x + y$: if $x$ grows by a little, $q$ grows by as much, and each unit of $q$ changes $f$ by $-4$. So
-#   $\partial f / \partial x = \partial f / \partial q \cdot \partial q / \partial x = -4 \cdot 1$, and the same for $y$.
+#   $\partial f / \partial x = \partial f / \partial q \cdot \partial q / \partial x = -4 \cdot 1$, and the same for
+#   $y$.
 #
-# That product is the **chain rule**: *upstream gradient times local slope*. A node needs to know nothing of the rest of
-# the circuit, only what comes back to it and its own values.
+# That product is the **chain rule**: *upstream gradient times local slope*. A node needs to know nothing of the rest
+# of the circuit, only what comes back to it and its own values.
 
 # %% setup="grad-circuit"
 RULES = {
@@ -555,12 +558,9 @@ if ready("grad-neuron", "grad-numeric_grad"):
     w, x = np.array([2.0, -3.0, -3.0]), np.array([-1.0, -2.0])
     out, dw, dx = neuron(w, x)
     print(f"out = {out:.4f}")
-    print(
-        "dw   by the chain rule", np.round(dw, 4), "  measured", np.round(numeric_grad(lambda v: neuron(v, x)[0], w), 4)
-    )
-    print(
-        "dx   by the chain rule", np.round(dx, 4), "  measured", np.round(numeric_grad(lambda v: neuron(w, v)[0], x), 4)
-    )
+    slopes = numeric_grad(lambda v: neuron(v, x)[0], w), numeric_grad(lambda v: neuron(w, v)[0], x)
+    for name, by_rule, slope in (("dw", dw, slopes[0]), ("dx", dx, slopes[1])):
+        print(f"{name}   by the chain rule {np.round(by_rule, 4)}   measured {np.round(slope, 4)}")
 
 # %% [markdown]
 # ### Any circuit
@@ -577,10 +577,10 @@ if ready("grad-neuron", "grad-numeric_grad"):
 #
 # Two things decide whether it works:
 #
-# - **Order.** A node can hand its gradient on only when it is complete, after all nodes that use its value. `nodes` is
-#   sorted so that every node comes after its parents. In which order do you go through it?
-# - **Sums.** A value that is used twice acts on the end along two paths, and its gradient is the sum of what comes back
-#   along both. In $f = x \cdot x$ the same parent even stands twice in one node.
+# - **Order.** A node can hand its gradient on only when it is complete, after all nodes that use its value. `nodes`
+#   is sorted so that every node comes after its parents. In which order do you go through it?
+# - **Sums.** A value that is used twice acts on the end along two paths, and its gradient is the sum of what comes
+#   back along both. In $f = x \cdot x$ the same parent even stands twice in one node.
 
 
 # %% solution="grad-backward"
@@ -641,8 +641,8 @@ result = result.also(edge_cases, seed=3511)
 result.points
 
 # %% [markdown]
-# See it at work on $2\,(x y + \max(z, w))$ at $x = 3$, $y = -4$, $z = 2$, $w = -1$. Above each line the value that flows
-# forward, below it the gradient that flows back. Which input could you change without any effect, and why?
+# See it at work on $2\,(x y + \max(z, w))$ at $x = 3$, $y = -4$, $z = 2$, $w = -1$. Above each line the value that
+# flows forward, below it the gradient that flows back. Which input could you change without any effect, and why?
 
 # %%
 if ready("grad-backward"):
@@ -675,26 +675,26 @@ if ready("grad-backward"):
 # %% [markdown]
 # ## 5. Write the check
 #
-# Now the craft. Soon you will write `affine_backward`, the gradient of a fully connected layer, and want to know whether
-# it is right. Here is the deal: **you write the check first.** You get two functions and say whether the second is the
-# gradient of the first:
+# Now the craft. Soon you will write `affine_backward`, the gradient of a fully connected layer, and want to know
+# whether it is right. Here is the deal: **you write the check first.** You get two functions and say whether the
+# second is the gradient of the first:
 #
-# - `out, cache = forward(x, w, b)` multiplies and adds: each of the $N$ inputs in `x`, of shape
-#   $(N, d_1, \dots, d_k)$, is flattened to a row of $D = d_1 \cdots d_k$ numbers, and `out` $= $ rows $\cdot\, w + b$. With
-#   `w` of shape $(D, M)$ and `b` of shape $(M,)$, `out` has shape $(N, M)$.
-# - `dx, dw, db = backward(dout, cache)` takes the upstream gradient `dout`, of shape $(N, M)$, and returns gradients of
-#   the shapes of `x`, `w`, `b`. What is in `cache` is the layer's own business.
+# - `out, cache = forward(x, w, b)` multiplies and adds: each of the $N$ inputs in `x`, of shape $(N, d_1, \dots,
+#   d_k)$, is flattened to a row of $D = d_1 \cdots d_k$ numbers, and `out` $= $ rows $\cdot\, w + b$. With `w` of
+#   shape $(D, M)$ and `b` of shape $(M,)$, `out` has shape $(N, M)$.
+# - `dx, dw, db = backward(dout, cache)` takes the upstream gradient `dout`, of shape $(N, M)$, and returns gradients
+#   of the shapes of `x`, `w`, `b`. What is in `cache` is the layer's own business.
 #
 # There is a small obstacle: `out` is not one number, so what is its slope? The layer sits in the middle of a network;
-# at its end is one number, the loss $L$, and `dout` is $\partial L / \partial\, \text{out}$. As far as this layer can tell,
-# $L$ changes like
+# at its end is one number, the loss $L$, and `dout` is $\partial L / \partial\, \text{out}$. As far as this layer can
+# tell, $L$ changes like
 #
 # $$L = \sum_{n,m} \text{dout}_{nm} \cdot \text{out}_{nm},$$
 #
-# with `dout` held fixed. That is one number. Its gradient by `x`, `w` and `b` is what `backward` must return. An example
-# with one row, two features, one output, $x = (1, 2)$, $w = (3, 4)^T$, $b = 5$, $\text{dout} = 10$: out is
-# $3 + 8 + 5 = 16$ and $L = 160$; raise $w_0$ by 1 and $L$ becomes 170. So $dw_0 = 10$, and in the same way
-# $dw_1 = 20$, $dx = (30, 40)$, $db = 10$.
+# with `dout` held fixed. That is one number. Its gradient by `x`, `w` and `b` is what `backward` must return. An
+# example with one row, two features, one output, $x = (1, 2)$, $w = (3, 4)^T$, $b = 5$, $\text{dout} = 10$: out is $3
+# + 8 + 5 = 16$ and $L = 160$; raise $w_0$ by 1 and $L$ becomes 170. So $dw_0 = 10$, and in the same way $dw_1 = 20$,
+# $dx = (30, 40)$, $db = 10$.
 #
 # Your check is tried on four right layers, written in different styles, and on **ten wrong ones**, as students and
 # professionals have written them. Each wrong one that you catch is a point. **If you refuse a right one, you get
@@ -768,8 +768,8 @@ result = result.also(edge_cases, seed=3607)
 result.points
 
 # %% [markdown]
-# **Look at what you caught.** One row for each of the ten; the colour is the relative error of `dx`, `dw` and `db` in one
-# small case. Most mistakes sit in one of the three, and look perfect in the others.
+# **Look at what you caught.** One row for each of the ten; the colour is the relative error of `dx`, `dw` and `db` in
+# one small case. Most mistakes sit in one of the three, and look perfect in the others.
 
 # %%
 if ready("grad-check_affine_backward", "grad-numeric_grad", "grad-rel_error"):
@@ -839,12 +839,12 @@ def experiment(subject, rng, report):
     steps = 10.0 ** -np.arange(1, 13, 0.25)
     forward_errors = abs((np.exp(1 + steps) - np.exp(1)) / steps / np.exp(1) - 1)
     central_errors = off(np.exp, 1.0, steps, np.exp(1))
-    a, b, c, x = rng.normal(size=4)
+    a, b, x = rng.normal(size=3)
     quadratic = [abs((a * (x + h) ** 2 - a * (x - h) ** 2 + 2 * b * h) / (2 * h) - 2 * a * x - b) for h in (0.1, 1, 30)]
     dout = rng.normal(size=4)
     weights = rng.normal(size=(3, 4))
     lazy, exact = weights.sum(axis=1), weights @ dout  # the gradient by x of x @ weights: for ones, and for this dout
-    low = np.float32([0.5, 0.7, 0.9, 1.1])
+    low = np.linspace(0.5, 1.5, 200, dtype=np.float32)
     slopes32 = (np.sin(low + np.float32(1e-5)) - np.sin(low - np.float32(1e-5))) / np.float32(2e-5)
     holds = {
         "A": steps[central_errors.argmin()] > steps[forward_errors.argmin()],
@@ -921,12 +921,12 @@ result.points
 # | step | $h = 10^{-5}$, from both sides | wider is calculus, narrower is rounding |
 # | numbers | `float64`, a copy of `x` | in `float32` a perfect gradient looks wrong |
 # | compare | relative, entry by entry, shapes first, nan is a failure | each exception hides a bug |
-# | case | small, random, signs of both kinds, all lengths different, more than one row | a case of ones proves nothing |
+# | case | small, random, of both signs, all lengths different, more than one row | a case of ones proves nothing |
 # | upstream | a random `dout` | a layer is never the end of the network |
 # | disagreement | more than $10^{-6}$: look. At a kink: no bug | |
 #
-# As a rule of thumb for smooth functions in `float64`: below $10^{-7}$ is fine, above $10^{-4}$ is a bug, and between the
-# two lies either a very deep network or a subtle mistake.
+# As a rule of thumb for smooth functions in `float64`: below $10^{-7}$ is fine, above $10^{-4}$ is a bug, and between
+# the two lies either a very deep network or a subtle mistake.
 #
 # The library has a tool like yours, `cs231n_lib.gradient_check`, which also finds kinks. Now you know what is in it.
 # **N04** gives you the first layers to derive, with a check at your side.
