@@ -52,8 +52,8 @@ class Probe:
             Symptom(
                 "never-moves",
                 lambda _: not any(moved),
-                "f was asked at x itself every time: what you moved was a copy. reshape(-1) and ravel copy an array that "
-                "lies column by column in memory; index x with its own axes.",
+                "f was asked at x itself every time: what you moved was a copy. reshape(-1) and ravel copy an array "
+                "that lies column by column in memory; index x with its own axes.",
             ),
             Symptom(
                 "moves-all",
@@ -128,7 +128,7 @@ def _close(report: Report, got: np.ndarray, want: np.ndarray, probe: Probe, *, h
 
 
 def _examine_wide_step(subject: Subject, report: Report, probe: Probe, a: np.ndarray, *, h: float) -> None:
-    """(a.x)**3 at a step of 0.5, where a.x = 2: forward, backward and central differences are all exact and all differ."""
+    """(a.x)**3 at a step of 0.5, where a.x = 2: forward, backward and central differences all differ."""
     s = math.fsum((a * probe.x).ravel().tolist())
     got = report.array(measured(subject, probe, report, h).value, a.shape)
     right, left, exact = 3 * s**2 * a + 3 * s * a**2 * h + a**3 * h**2, 3 * s**2 * a - 3 * s * a**2 * h + a**3 * h**2, a

@@ -12,8 +12,8 @@ from .subject import Call, Subject
 
 
 def _ratio(estimate: float, slope: float) -> float:
-    larger = max(abs(estimate), abs(slope))
-    return abs(estimate - slope) / larger if larger else 0.0
+    size = max(abs(estimate), abs(slope))
+    return abs(estimate - slope) / size if size else 0.0
 
 
 @exercise("grad-sweep_steps", points=2, title="the error at every step")

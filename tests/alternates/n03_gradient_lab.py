@@ -28,7 +28,7 @@ def in_place_and_put_back(f, x, h=1e-5):
 @unusual("grad-numeric_grad")
 def all_points_at_once(f, x, h=1e-5):
     start = f(np.array(x, dtype=float))  # extra work does no harm
-    moves = h * np.eye(np.size(x)).reshape(-1, *np.shape(x))
+    moves = h * np.eye(np.size(x)).reshape(np.size(x), *np.shape(x))
     sides = [[f(x + sign * move) - start for move in moves] for sign in (1, -1)]
     return (np.subtract(sides[0], sides[1]) / (2.0 * h)).reshape(np.shape(x))
 
