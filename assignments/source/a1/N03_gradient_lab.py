@@ -32,7 +32,7 @@ import matplotlib.pyplot as plt
 
 from cs231n_lib.visualize import OKABE_ITO
 
-BLUE, ORANGE, GREEN, RED = OKABE_ITO[:4]
+BLUE, ORANGE, _, RED = OKABE_ITO[:4]
 
 widths = 10.0 ** -np.arange(1, 16)
 one_side = (np.sin(1 + widths) - np.sin(1)) / widths
@@ -48,8 +48,8 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# Both curves go down, as a limit should, and then *up* again: with a step of $10^{-15}$ not even the first digit is
-# right. And from both sides you get three digits more than from one. By the end of section 3 you can explain every
+# Both curves go down, as a limit should, and then *up* again: with a step of $10^{-15}$ already the second digit is
+# wrong. And from both sides you get two or three digits more than from one. By the end of section 3 you can explain every
 # feature of this picture.
 #
 # ## 2. Measure a gradient
@@ -429,7 +429,7 @@ if ready("grad-numeric_grad", "grad-find_kinks"):
 
     measured, marked = numeric_grad(rectified, places), find_kinks(rectified, places)
     figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
-    axes.plot(places, (places > 0).astype(float), color="#999999", label="true slope", linewidth=3)
+    axes.plot([-3e-5, 0, 0, 3e-5], [0, 0, 1, 1], color="#999999", label="true slope", linewidth=3)
     axes.plot(places, measured, color=BLUE, label="measured, h = 1e-5")
     axes.plot(places[marked], measured[marked], "x", color=RED, label="marked by find_kinks")
     axes.set(xlabel="x", ylabel="slope of max(0, x)", title="Closer to the kink than one step")
@@ -640,8 +640,8 @@ result = result.also(edge_cases, seed=3511)
 result.points
 
 # %% [markdown]
-# See it at work on $2\,(x y + \max(z, w))$ at $x = 3$, $y = -4$, $z = 2$, $w = -1$. Above each line the value that
-# flows forward, below it the gradient that flows back. Which input could you change without any effect, and why?
+# See it at work on $2\,(x y + \max(z, w))$ at $x = 3$, $y = -4$, $z = 2$, $w = -1$. Blue is the value that
+# flows forward, red and below it the gradient that flows back. Which input could you change without any effect, and why?
 
 # %%
 if ready("grad-backward"):
@@ -665,9 +665,12 @@ if ready("grad-backward"):
     for name, (across, up) in where.items():
         box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "#555555"}
         axes.text(across, up, shown.get(name, name), ha="center", va="center", bbox=box)
-        axes.text(across + 0.22, up + 0.16, f"{values[name]:g}", color=BLUE, fontweight="bold")
-        axes.text(across + 0.22, up - 0.38, f"{grads[name]:g}", color=RED, fontstyle="italic")
-    axes.set(xlim=(-0.4, 4.3), ylim=(-0.6, 4.6), title="values (upright) forward, gradients (slanted) back")
+        # Beside an input, above and below a node: there no arrow crosses the numbers.
+        left, above, below = (across - 0.22, up + 0.08, up - 0.32) if across == 0 else (across, up + 0.5, up - 0.75)
+        align = "right" if across == 0 else "center"
+        axes.text(left, above, f"{values[name]:g}", ha=align, color=BLUE, fontweight="bold")
+        axes.text(left, below, f"{grads[name]:g}", ha=align, color=RED, fontstyle="italic")
+    axes.set(xlim=(-0.6, 4), ylim=(-0.5, 4.5), title="Values flow forward (upright), gradients back (slanted)")
     axes.axis("off")
     plt.show()
 
@@ -678,9 +681,9 @@ if ready("grad-backward"):
 # whether it is right. Here is the deal: **you write the check first.** You get two functions and say whether the
 # second is the gradient of the first:
 #
-# - `out, cache = forward(x, w, b)` multiplies and adds: each of the $N$ inputs in `x`, of shape $(N, d_1, \dots,
-#   d_k)$, is flattened to a row of $D = d_1 \cdots d_k$ numbers, and `out` $= $ rows $\cdot\, w + b$. With `w` of
-#   shape $(D, M)$ and `b` of shape $(M,)$, `out` has shape $(N, M)$.
+# - `out, cache = forward(x, w, b)` multiplies and adds: each of the $N$ inputs in `x`, of shape
+#   $(N, d_1, \dots, d_k)$, is flattened to a row of $D = d_1 \cdots d_k$ numbers, and
+#   $\text{out} = \text{rows} \cdot w + b$. With `w` of shape $(D, M)$ and `b` of shape $(M,)$, `out` has shape $(N, M)$.
 # - `dx, dw, db = backward(dout, cache)` takes the upstream gradient `dout`, of shape $(N, M)$, and returns gradients
 #   of the shapes of `x`, `w`, `b`. What is in `cache` is the layer's own business.
 #
@@ -690,10 +693,11 @@ if ready("grad-backward"):
 #
 # $$L = \sum_{n,m} \text{dout}_{nm} \cdot \text{out}_{nm},$$
 #
-# with `dout` held fixed. That is one number. Its gradient by `x`, `w` and `b` is what `backward` must return. An
-# example with one row, two features, one output, $x = (1, 2)$, $w = (3, 4)^T$, $b = 5$, $\text{dout} = 10$: out is $3
-# + 8 + 5 = 16$ and $L = 160$; raise $w_0$ by 1 and $L$ becomes 170. So $dw_0 = 10$, and in the same way $dw_1 = 20$,
-# $dx = (30, 40)$, $db = 10$.
+# with `dout` held fixed. That is one number. Its gradient by `x`, `w` and `b` is what `backward` must return.
+#
+# An example with one row, two features and one output: $x = (1, 2)$, $w = (3, 4)^T$, $b = 5$, $\text{dout} = 10$. Then
+# $\text{out} = 3 + 8 + 5 = 16$ and $L = 160$. Raise $w_0$ by 1, and $L$ becomes 170: so $dw_0 = 10$. In the same way
+# $dw_1 = 20$, $dx = (30, 40)$ and $db = 10$.
 #
 # Your check is tried on four right layers, written in different styles, and on **ten wrong ones**, as students and
 # professionals have written them. Each wrong one that you catch is a point. **If you refuse a right one, you get
