@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-MOST_CALLS = 2000  # of one forward: a case of 2 x 3 x 2 inputs and 3 outputs takes 66 for all its slopes
-MOST_NUMBERS = 600  # in x, w and b together
+MOST_CALLS = 600  # of one forward: a case of 2 x 3 x 2 inputs and 3 outputs takes 66 for all its slopes
+MOST_NUMBERS = 300  # in x, w and b together
 Grads = tuple[np.ndarray, np.ndarray, np.ndarray]
 Alter = Callable[[Grads, "Moment"], Any]
 

@@ -49,8 +49,8 @@ plt.show()
 
 # %% [markdown]
 # Both curves go down, as a limit should, and then *up* again: with a step of $10^{-15}$ already the second digit is
-# wrong. And from both sides you get two or three digits more than from one. By the end of section 3 you can explain every
-# feature of this picture.
+# wrong. And from both sides you get two or three digits more than from one. By the end of
+# section 3 you can explain every feature of this picture.
 #
 # ## 2. Measure a gradient
 #
@@ -641,7 +641,8 @@ result.points
 
 # %% [markdown]
 # See it at work on $2\,(x y + \max(z, w))$ at $x = 3$, $y = -4$, $z = 2$, $w = -1$. Blue is the value that
-# flows forward, red and below it the gradient that flows back. Which input could you change without any effect, and why?
+# flows forward, red and below it the gradient that flows back. Which input could you change without
+# any effect, and why?
 
 # %%
 if ready("grad-backward"):
@@ -683,7 +684,8 @@ if ready("grad-backward"):
 #
 # - `out, cache = forward(x, w, b)` multiplies and adds: each of the $N$ inputs in `x`, of shape
 #   $(N, d_1, \dots, d_k)$, is flattened to a row of $D = d_1 \cdots d_k$ numbers, and
-#   $\text{out} = \text{rows} \cdot w + b$. With `w` of shape $(D, M)$ and `b` of shape $(M,)$, `out` has shape $(N, M)$.
+#   $\text{out} = \text{rows} \cdot w + b$. With `w` of shape $(D, M)$ and `b` of shape $(M,)$, `out` has
+#   shape $(N, M)$.
 # - `dx, dw, db = backward(dout, cache)` takes the upstream gradient `dout`, of shape $(N, M)$, and returns gradients
 #   of the shapes of `x`, `w`, `b`. What is in `cache` is the layer's own business.
 #
@@ -710,8 +712,8 @@ if ready("grad-backward"):
 # - `rel_error` raises an error at wrong shapes. Your check should say False.
 #
 # Your `numeric_grad` and `rel_error` are made for this. If they are not ready, use `numerical_gradient` and
-# `relative_error` of `cs231n_lib.gradient_check`. Keep the cases small: at most 600 numbers in `x`, `w` and `b`
-# together, and 2000 calls of `forward` in all.
+# `relative_error` of `cs231n_lib.gradient_check`. Keep the cases small: at most 300 numbers in `x`, `w` and `b`
+# together, and 600 calls of `forward` in all.
 
 
 # %% solution="grad-check_affine_backward"
@@ -722,23 +724,24 @@ def check_affine_backward(forward, backward):
     backward : function of dout (N, M) and that cache; returns dx, dw, db, right or wrong
     Returns True if it is right, False if it is wrong in any way. Raises nothing.
     """
+
     ### BEGIN SOLUTION
-    rng, alike = np.random.default_rng(5), True
-    for batch, features, outputs in ((2, (3, 2), 3), (3, (2, 4), 2)):
-        x = rng.normal(size=(batch, *features))
-        w = rng.normal(size=(math.prod(features), outputs))
-        b = rng.normal(size=outputs)
-        dout = rng.normal(size=(batch, outputs))
-        arguments = [x, w, b]
+    def largest_errors(rng, batch, features, outputs):
+        x, b = rng.normal(size=(batch, *features)), rng.normal(size=outputs)
+        w, dout = rng.normal(size=(math.prod(features), outputs)), rng.normal(size=(batch, outputs))
         for which, got in enumerate(backward(dout, forward(x, w, b)[1])):
 
-            def loss(value, which=which, dout=dout, arguments=arguments):
-                changed = [value if i == which else kept for i, kept in enumerate(arguments)]
-                return float(np.sum(dout * forward(*changed)[0]))
+            def loss(value, which=which):
+                moved = [value if i == which else kept for i, kept in enumerate((x, w, b))]
+                return float(np.sum(dout * forward(*moved)[0]))
 
-            expected = numeric_grad(loss, arguments[which])
-            alike = alike and np.shape(got) == expected.shape and rel_error(got, expected) < 1e-6
-    return alike
+            argument = (x, w, b)[which]
+            # One error at a time: `all` below stops at the first that is too large.
+            yield rel_error(got, numeric_grad(loss, argument)) if np.shape(got) == argument.shape else math.inf
+
+    rng = np.random.default_rng(5)
+    small = all(error < 1e-6 for error in largest_errors(rng, 2, (2, 3), 2))
+    return small and all(error < 1e-6 for error in largest_errors(rng, 3, (2, 1), 1))
     ### END SOLUTION
 
 
@@ -755,9 +758,7 @@ def edge_cases(subject, rng, report):
         plain = [
             (False, lambda g, m: (-g[0], g[1], g[2])),
             (False, lambda g, m: (g[0], 2 * g[1], g[2])),
-            (False, lambda g, m: (g[0], g[1], np.zeros_like(g[2]))),
             (False, lambda g, m: tuple(np.zeros_like(part) for part in g)),
-            (True, lambda g, m: g),
             (True, lambda g, m: tuple(part * (1 - 1e-13) for part in g)),
         ]
         for i in rng.permutation(len(plain)):
