@@ -106,7 +106,7 @@ def secret_lines(assignment: str) -> dict[str, str]:
             for name in ("SOLUTION", "HIDDEN TESTS"):
                 for line in region(cell.text, name):
                     folded = " ".join(line.split())
-                    if len(folded) >= MIN_LINE and not folded.startswith("#"):
+                    if len(folded.partition("#")[0]) >= MIN_LINE:
                         found[folded] = f"{path.name}, {cell.id}"
     return found
 

@@ -121,7 +121,11 @@ class Peer:
                 stack.callback(tracemalloc.stop)
             shared = np.random.get_state()  # of the generator that all code in a process shares
             start = time.perf_counter()
-            value = function(*args, **kwargs)
+            try:
+                value = function(*args, **kwargs)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 as in `handle`; here we also see what is left behind
+                changed = self._mutated(args, kwargs, request["arguments"], buffers)
+                return {"error": {**describe_error(error), "mutated": changed}}, []
             seconds = time.perf_counter() - start
             peak = tracemalloc.get_traced_memory()[1] if measure and tracemalloc.is_tracing() else 0
         observed = {

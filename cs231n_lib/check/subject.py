@@ -18,7 +18,10 @@ class Transport(Protocol):
 
 
 class StudentError(Exception):
-    """The student's code raised. `kind` is the exception's type name, `bases` the names of its base classes too."""
+    """The student's code raised. `kind` is the exception's type name, `bases` the names of its base classes too.
+
+    mutated : the arguments that the call had changed when it raised
+    """
 
     def __init__(self, error: dict) -> None:
         self.kind = str(error.get("type", "Exception"))
@@ -26,6 +29,7 @@ class StudentError(Exception):
         self.message = str(error.get("message", ""))
         self.line = str(error.get("line", ""))
         self.function = str(error.get("function", ""))
+        self.mutated = tuple(error.get("mutated", ()))
         super().__init__(f"{self.kind}: {self.message}")
 
 

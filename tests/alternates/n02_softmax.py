@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.check.unusual import UNUSUAL, unusual
+from tests.alternates import UNUSUAL, unusual
 
 FOUR = {"cat": -96.8, "dog": 437.9, "ship": 60.75, "misprinted": "ship", "slip": "b", "cifar_parameters": 30730}
 UNUSUAL += [
