@@ -8,6 +8,7 @@ import pytest
 
 from cs231n_lib.check import exercises
 from cs231n_lib.check.harness import SEED_VARIABLE
+from tests.alternates import n04_layers, n04_net  # noqa: F401 importing registers them
 from tests.cells import NOTEBOOKS, cells, exercise_ids, grade, graded_name, namespace
 from tests.check.unusual import UNUSUAL
 
@@ -47,7 +48,7 @@ def test_every_exercise_stands_in_a_notebook_with_the_points_of_its_spec():
         points = {cell.id: cell.points for cell in cells(notebook) if cell.role == "tests"}
         assert points == {name: exercises()[name].points for name in points}
         total = sum(cell.points for cell in cells(notebook))
-        assert total == {"a1/N00_start_here.py": 10, "a1/N01_knn.py": 40}[notebook]
+        assert total == {"a1/N00_start_here.py": 10, "a1/N01_knn.py": 40, "a1/N04_two_layer_net.py": 30}[notebook]
 
 
 @pytest.mark.parametrize(
