@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-MODULES = ("n00_start", "n01_knn", "n04_layers", "n04_stateful", "n04_net")
+MODULES = ("n00_start", "n01_knn", "n04_layers", "n04_stateful", "n04_net", "n04_on_broken_layers")
 
 
 @dataclass(frozen=True)
