@@ -74,8 +74,8 @@ def momentum_by_hand(X_train, y_train, X_val, y_val, *, progress=False):
 @unusual("net-train")
 def whole_passes_with_decay(X_train, y_train, X_val, y_val, *, progress=False):
     """Large batches, a rate that falls, and ten scores though there are fewer classes."""
-    net = EverythingInOnePlace(input_dim=X_train.shape[1], hidden_dim=200, num_classes=10, weight_scale=0.05, seed=1)
-    for step in range(300):
+    net = EverythingInOnePlace(input_dim=X_train.shape[1], hidden_dim=60, num_classes=10, weight_scale=0.05, seed=1)
+    for step in range(150):
         rows = np.arange(step % 4, len(X_train), 4)
         grads = net.loss(X_train[rows], y_train[rows])[1]
         for key in net.params:

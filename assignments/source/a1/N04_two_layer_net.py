@@ -698,8 +698,8 @@ def train_net(X_train, y_train, X_val, y_val, *, progress=False):
     solver = Solver(
         net, (X_train, y_train), (X_val, y_val), optimizer=SGD(learning_rate=0.05), rng=np.random.default_rng(0)
     )
-    # At least 1,500 steps of 100, however few images there are.
-    num_epochs = max(5, 150_000 // len(X_train))
+    # At least 1,000 steps of 100, however few images there are.
+    num_epochs = max(5, 100_000 // len(X_train))
     return net, solver.train(num_epochs=num_epochs, batch_size=100, progress=progress)
     ### END SOLUTION
 
