@@ -150,11 +150,15 @@ class Peer:
         changed = []
         for key, now, sent in pairs:
             try:
-                if wire.pack(now) != wire.pack(sent):
-                    changed.append(key)
+                before = wire.pack(sent)
             except wire.WireError:
-                if not callable(sent):
-                    changed.append(key)
+                continue
+            try:
+                same = wire.pack(now) == before
+            except wire.WireError:
+                same = False
+            if not same:
+                changed.append(key)
         return changed
 
     def _reply(self, value: Any, observed: dict) -> tuple[dict, list[bytes]]:
