@@ -10,7 +10,17 @@ from .report import Report
 from .subject import Subject
 
 Examine = Callable[[Subject, np.random.Generator, Report], None]
-MODULES: tuple[str, ...] = ("n00_start", "n01_distances", "n01_knn")  # in the order of the course
+MODULES: tuple[str, ...] = (  # in the order of the course
+    "n00_start",
+    "n01_distances",
+    "n01_knn",
+    "n09_geometry",
+    "n09_conv",
+    "n09_merge",
+    "n09_conv_backward",
+    "n09_pool",
+    "n09_conv1d",
+)
 
 
 @dataclass(frozen=True)

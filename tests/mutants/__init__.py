@@ -8,7 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-MODULES = ("n00_start", "n01_knn")
+MODULES = (
+    "n00_start",
+    "n01_knn",
+    "n09_geometry",
+    "n09_conv",
+    "n09_conv_backward",
+    "n09_pool",
+    "n09_conv1d",
+)
 
 
 @dataclass(frozen=True)
