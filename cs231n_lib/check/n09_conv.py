@@ -9,6 +9,7 @@ from .n09_oracle import (
     NOT_SQUARE,
     Layer,
     any_of,
+    close,
     conv,
     random_layer,
     refuses,
@@ -114,8 +115,12 @@ def examine_layer(
     call = run(subject, report, where, x, w, b, hint=hint, symptom=symptom, **options)
     out, cache = two(call.value, report)
     got = require_map(out, want.shape, shape_slips(x.shape[2:], w.shape[2:], stride, pad), report)
-    symptoms = [*_slips(layer, want), *wrong_when_not_square(symptom)]
-    report.close(got, want, rtol=rtol, atol=rtol * float(np.abs(want).max()), name="out", symptoms=symptoms)
+    atol = rtol * float(np.abs(want).max())
+
+    def slips() -> list[Symptom]:
+        return [*_slips(layer, want), *wrong_when_not_square(symptom)]
+
+    close(report, got, want, slips, rtol=rtol, atol=atol, name="out")
     return cache
 
 
@@ -135,9 +140,9 @@ def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) 
         tiny = Layer(pixels, np.array([[[[1.0, 0], [2, 3]]]]), np.array([9.0]))
         out, _ = two(run(subject, report, "", tiny.x, tiny.w, tiny.b).value, report)
         out = require_map(out, (1, 1, 2, 2), shape_slips((3, 3), (2, 2), 1, 0), report)
-        report.close(out, by_hand, name="out", symptoms=_slips(tiny, by_hand))
+        close(report, out, by_hand, lambda: _slips(tiny, by_hand), name="out")
     with report.stage("values"):
-        report.close(got, want, name="out", symptoms=_slips(layer, want))
+        close(report, got, want, lambda: _slips(layer, want), name="out")
     with report.stage("height is not width"):
         for _ in range(2):
             case = random_layer(rng)

@@ -1,6 +1,8 @@
 """What is examined in N09: the backward pass of a convolution."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from .n09_oracle import (
     NOT_SQUARE,
     Layer,
     any_of,
+    close,
     conv,
     conv_gradients,
     random_layer,
@@ -157,17 +160,19 @@ def examine_gradients(
         return {"rtol": rtol, "atol": rtol * max(1.0, float(np.abs(want).max()))}
 
     fallback = wrong_when_not_square(symptom)
-    report.close(db, wants[2], name="db", symptoms=[*_db_slips(wants[2], dout), *fallback], **tolerance(wants[2]))
-    report.close(
-        dw, wants[1], name="dw", symptoms=[*_dw_slips(layer, dout, wants[1]), *fallback], **tolerance(wants[1])
-    )
-    symptoms = _dx_slips(layer, dout)
     overwritten = Symptom(
         "overwrites",
         lambda got: _overwrites(subject, layer, dout.shape),
         "Windows overlap, and a pixel gets a gradient from each window that covers it, for each filter: `+=`, not `=`.",
     )
-    report.close(dx, wants[0], name="dx", symptoms=[*symptoms, overwritten, *fallback], **tolerance(wants[0]))
+    slips: dict[str, Callable[[], list[Symptom]]] = {
+        "db": lambda: [*_db_slips(wants[2], dout), *fallback],
+        "dw": lambda: [*_dw_slips(layer, dout, wants[1]), *fallback],
+        "dx": lambda: [*_dx_slips(layer, dout), overwritten, *fallback],
+    }
+    for (name, symptoms), got, want in zip(slips.items(), (db, dw, dx), wants[::-1], strict=True):
+        atol = rtol * max(1.0, float(np.abs(want).max()))
+        close(report, got, want, symptoms, name=name, rtol=rtol, atol=atol)
 
 
 @exercise("conv-backward", points=8, title="convolution, backward")
@@ -187,9 +192,9 @@ def examine_backward(subject: Subject, rng: np.random.Generator, report: Report)
         report.close(db, [10.0], name="db")
         want = np.array([[[[50.0, 70], [10, 0]]]])
         hint = "dw is dout times the pixels of the window."
-        report.close(dw, want, name="dw", symptoms=_dw_slips(tiny, ten, want), hint=hint)
+        close(report, dw, want, partial(_dw_slips, tiny, ten, want), name="dw", hint=hint)
         want = np.array([[[[20.0, 30], [40, 60]]]])
-        report.close(dx, want, name="dx", symptoms=_dx_slips(tiny, ten), hint="dx is dout times the filter.")
+        close(report, dx, want, lambda: _dx_slips(tiny, ten), name="dx", hint="dx is dout times the filter.")
     with report.stage("values"):
         examine_gradients(subject, rng, layer, report)
     with report.stage("height is not width"):

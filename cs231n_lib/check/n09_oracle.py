@@ -1,12 +1,12 @@
 """Random layers for N09, what torch says of them, and calls that explain an exception."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .report import Report, Symptom
+from .report import CheckFailed, Report, Symptom
 from .subject import Call, StudentError, Subject
 
 NOT_SQUARE = (
@@ -152,6 +152,16 @@ def require_map(
         if got.shape == (shape[1], shape[0], *shape[2:]):
             report.fail(message, hint="Axis 0 counts images, axis 1 filters.", symptom="axes-order")
     return report.array(got, shape, kind=kind, name="out")
+
+
+def close(
+    report: Report, got: np.ndarray, want: np.ndarray, symptoms: Callable[[], list[Symptom]], **options: Any
+) -> None:
+    """Require equal values as `report.close` does; the symptoms, which cost many convolutions, are made on failure."""
+    try:
+        report.close(got, want, **options)
+    except CheckFailed:
+        report.close(got, want, symptoms=symptoms(), **options)
 
 
 def wrong_when_not_square(symptom: str) -> list[Symptom]:

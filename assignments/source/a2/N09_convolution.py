@@ -188,10 +188,8 @@ def conv_output_shape(size, kernel, *, stride=1, pad=0):
     for length, window in zip(size, kernel, strict=True):
         travel = length + 2 * pad - window
         if travel < 0 or travel % stride:
-            raise ValueError(
-                f"conv_output_shape: kernel {window}, stride {stride} and pad {pad} must fit size {length}, "
-                f"got {travel} pixels to move over; change pad or stride"
-            )
+            rule = f"kernel {window}, stride {stride} and pad {pad} must fit size {length}"
+            raise ValueError(f"conv_output_shape: {rule}, got {travel} pixels to move over; change pad or stride")
         out.append(travel // stride + 1)
     return tuple(out)
     ### END SOLUTION
@@ -322,8 +320,8 @@ if ready("conv-cost"):
 def draw_reach(axes, layers, *, size):
     """Draw one axis of a stack of layers, the input at the bottom, and all that the middle of the top sees."""
     sizes = [size]
-    for kernel, stride in layers:
-        sizes.append((sizes[-1] - kernel) // stride + 1)
+    for window, step in layers:
+        sizes.append((sizes[-1] - window) // step + 1)
     seen = {len(layers): {sizes[-1] // 2}}
     for level in range(len(layers), 0, -1):
         kernel, stride = layers[level - 1]
