@@ -129,12 +129,12 @@ def _dx_slips(layer: Layer, dout: np.ndarray) -> list[Symptom]:
     return symptoms
 
 
-def _overwrites(subject: Subject, layer: Layer, shape: tuple[int, ...]) -> bool:
+def _overwrites(subject: Subject, layer: Layer, shape: tuple[int, ...], report: Report) -> bool:
     """True if later windows wipe out what an earlier one wrote: asked with a dout that is 0 but in the first place."""
     dout = np.zeros(shape)
     dout[0, -1, 0, 0] = 1.0
     want = conv_gradients(layer, dout)[0]
-    got = np.asarray(subject(dout, layer.cache)[0])
+    got = _require_shapes(subject(dout, layer.cache), layer, report)[0]
     kept = np.isclose(got, want)
     return bool(kept.any() and got.any() and np.all(kept | (got == 0)) and not kept.all())
 
@@ -162,7 +162,7 @@ def examine_gradients(
     fallback = wrong_when_not_square(symptom)
     overwritten = Symptom(
         "overwrites",
-        lambda got: _overwrites(subject, layer, dout.shape),
+        lambda got: _overwrites(subject, layer, dout.shape, report),
         "Windows overlap, and a pixel gets a gradient from each window that covers it, for each filter: `+=`, not `=`.",
     )
     slips: dict[str, Callable[[], list[Symptom]]] = {

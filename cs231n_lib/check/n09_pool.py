@@ -116,6 +116,7 @@ def examine_pool_forward(subject: Subject, rng: np.random.Generator, report: Rep
         x = random_maps(rng, window=(3, 2), stride=2)
         cache = examine_maxima(subject, report, x, (3, 2), 2)
         kept = isinstance(cache, tuple | list) and len(cache) == 4 and isinstance(cache[0], np.ndarray)
+        kept = kept and all(isinstance(size, int | np.integer) for size in cache[1:])
         report.require(
             kept and np.array_equal(cache[0], x) and tuple(cache[1:]) == (3, 2, 2),
             "cache must be the tuple (x, pool_h, pool_w, stride) as they were given",
@@ -128,7 +129,7 @@ def examine_pool_forward(subject: Subject, rng: np.random.Generator, report: Rep
             report.require(
                 refuses(subject, rng.normal(size=(2, 3, 7, 7)), **options),
                 f"7x7 pixels, window {window[0]}x{window[1]}, stride {stride} must raise ValueError",
-                hint="Rounding down leaves pixels out without a word. conv_output_shape raises for you.",
+                hint="Rounding down leaves pixels out without a word. conv_output_shape raises for you, if it passes its own check.",
                 symptom="floors",
             )
 

@@ -18,8 +18,7 @@ from cs231n_lib.check import check, ready
 # %% [markdown]
 # ## 1. What flattening throws away
 #
-# Shuffle the 1024 pixel positions of *every* image with one and the same permutation. To you the right column below
-# is noise. **Guess:** what does it do to the accuracy of a fully connected network trained on such images? And to that
+# Shuffle the 1024 pixel positions of *every* image with one and the same permutation. To you the lower row is noise. **Guess:** what does it do to the accuracy of a fully connected network trained on such images? And to that
 # of a network that looks at patches?
 
 # %%
@@ -140,18 +139,19 @@ def draw_places(axes, *, size, kernel, stride, pad):
     starts = list(range(-pad, size + pad - kernel + 1, stride))
     for pixel in range(-pad, size + pad):
         inside = 0 <= pixel < size
-        axes.add_patch(plt.Rectangle((pixel, 0), 1, 1, facecolor="#56B4E9" if inside else "white", edgecolor="#222222"))
+        colour = "#56B4E9" if inside else "white"
+        axes.add_patch(plt.Rectangle((pixel, 0), 1, 1, facecolor=colour, edgecolor="#222222"))
         axes.text(pixel + 0.5, 0.5, "" if inside else "0", ha="center", va="center", fontsize=8)
     for row, start in enumerate(starts):
         axes.add_patch(plt.Rectangle((start, -0.7 - 0.55 * row), kernel, 0.4, facecolor="#E69F00"))
     left = size + pad - (starts[-1] + kernel)
     note = f"{left} left over" if left else "fits"
-    axes.set(xlim=(-2.2, size + 2.2), ylim=(-4.6, 1.2), aspect="equal")
+    axes.set(xlim=(-1.2, size + 1.2), ylim=(-0.55 * len(starts) - 0.5, 1.2), aspect="equal")
     axes.set_title(f"stride {stride}, pad {pad}: {len(starts)} places, {note}", fontsize=9)
     axes.axis("off")
 
 
-figure, panels = plt.subplots(2, 2, figsize=(8, 4.6), layout="constrained")
+figure, panels = plt.subplots(2, 2, figsize=(8, 4), layout="constrained", gridspec_kw={"height_ratios": [7, 4]})
 for axes, (stride, pad) in zip(panels.flat, [(1, 0), (1, 1), (2, 0), (3, 0)], strict=True):
     draw_places(axes, size=7, kernel=3, stride=stride, pad=pad)
 plt.show()
@@ -330,8 +330,8 @@ def draw_reach(axes, layers, *, size):
     for level, count in enumerate(sizes):
         for place in range(count):
             colour = "#E69F00" if place in seen[level] else "white"
-            centre = shift + place * spacing
-            axes.add_patch(plt.Rectangle((centre - 0.4, level), 0.8, 0.6, facecolor=colour, edgecolor="#222222"))
+            corner = (shift + place * spacing - 0.4, level)
+            axes.add_patch(plt.Rectangle(corner, 0.8, 0.6, facecolor=colour, edgecolor="#222222"))
         if level < len(layers):
             shift += (layers[level][0] - 1) / 2 * spacing
             spacing *= layers[level][1]
@@ -360,7 +360,7 @@ plt.show()
 def receptive_field(layers):
     """Return how many input pixels, along one axis, lie between the first and the last that one output sees.
 
-    layers : list of (kernel, stride), tuples of int; layers[0] is next to the input. Pools count as layers too
+    layers : list of (kernel, stride), tuples of int; layers[0] is next to the input. Pools count too
     Returns an int, both ends included; 1 without any layer. Borders are ignored.
     """
     ### BEGIN SOLUTION
@@ -394,7 +394,8 @@ result.points
 
 # %%
 if ready("conv-receptive_field"):
-    print("112 layers of 3x3:", receptive_field([(3, 1)] * 112), "pixels; 111 layers:", receptive_field([(3, 1)] * 111))
+    for count in (111, 112):
+        print(f"{count} layers of 3x3: {receptive_field([(3, 1)] * count)} pixels")
     blocks = [(3, 1), (3, 1), (2, 2)]
     for count in range(1, 7):
         print(f"{count} x (two 3x3, one 2x2 pool of stride 2): {receptive_field(blocks * count)} pixels")
@@ -457,7 +458,7 @@ result = check("conv-forward", conv_forward_naive)
 ### BEGIN HIDDEN TESTS
 def edge_cases(subject, rng, report):
     from cs231n_lib.check.n09_conv import examine_layer
-    from cs231n_lib.check.n09_oracle import Layer
+    from cs231n_lib.check.n09_oracle import Layer, two
 
     with report.stage("one pixel, one filter, 1 x 1, a row, a border wider than the image"):
         for image, kernel, stride, pad in (
@@ -471,7 +472,7 @@ def edge_cases(subject, rng, report):
             examine_layer(subject, layer, report, f"x {image}, w {kernel}")
     with report.stage("an empty batch, large numbers"):
         layer = Layer(np.zeros((0, 2, 5, 4)), rng.normal(size=(3, 2, 3, 2)), rng.normal(size=3))
-        out = subject(layer.x, layer.w, layer.b)[0]
+        out, _ = two(subject(layer.x, layer.w, layer.b), report)
         report.require(getattr(out, "shape", None) == (0, 3, 3, 3), "no image gives no map: shape (0, 3, 3, 3)")
         layer = Layer(
             1e8 * rng.normal(size=(2, 3, 6, 5)), rng.normal(size=(2, 3, 2, 3)), 1e-3 * rng.normal(size=2), 1, 1
@@ -559,7 +560,9 @@ if ready("conv-forward"):
 
 # %% solution="conv-merge"
 def merge_kernels(first, second):
-    """Return the one kernel that does what `first`, followed by `second`, does to an image (one channel, no border).
+    """Return the one kernel that does what `first`, followed by `second`, does to an image.
+
+    One channel, no border, stride 1.
 
     first : float (H1, W1);  second : float (H2, W2)
     Returns float (H1 + H2 - 1, W1 + W2 - 1).
@@ -596,10 +599,9 @@ if ready("conv-forward", "conv-merge"):
     rng = np.random.default_rng(0)
     image, first, second = rng.normal(size=(1, 1, 9, 9)), rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
     none = np.zeros(1)
-    in_two_steps = conv_forward_naive(conv_forward_naive(image, first[None, None], none)[0], second[None, None], none)[
-        0
-    ]
-    in_one_step = conv_forward_naive(image, merge_kernels(first, second)[None, None], none)[0]
+    middle, _ = conv_forward_naive(image, first[None, None], none)
+    in_two_steps, _ = conv_forward_naive(middle, second[None, None], none)
+    in_one_step, _ = conv_forward_naive(image, merge_kernels(first, second)[None, None], none)
     print(f"3x3 then 3x3 against one 5x5: largest difference {np.abs(in_two_steps - in_one_step).max():.1g}")
 
 # %% [markdown]
@@ -635,7 +637,8 @@ if ready("conv-forward", "conv-merge"):
 def conv_backward_naive(dout, cache):
     """Return the gradients of a convolution.
 
-    dout : float (N, F, H', W'), upstream gradient;  cache : the tuple (x, w, b, stride, pad) of the forward pass
+    dout : float (N, F, H', W'), upstream gradient
+    cache : the tuple (x, w, b, stride, pad) of the forward pass
     Returns (dx, dw, db), float, with the shapes of x, w and b.
     """
     ### BEGIN SOLUTION
@@ -706,7 +709,7 @@ if ready("conv-forward", "conv-backward", "conv-receptive_field"):
             gradient, _, _ = conv_backward_naive(gradient, cache)
         seen.append(np.sqrt(np.abs(gradient[0, 0])))
         side = int((gradient[0, 0].sum(axis=0) != 0).sum())
-        captions.append(f"{len(stack)} layers: {side} wide\nformula: {receptive_field(stack)}")
+        captions.append(f"{len(stack)} deep: {side} wide\nformula: {receptive_field(stack)}")
     display(image_grid(to_unit(np.array(seen)), captions=captions, columns=4, title="Pixels that the middle unit sees"))
 
 # %% [markdown]
@@ -799,7 +802,8 @@ if ready("conv-forward", "conv-pool_forward"):
 def max_pool_backward_naive(dout, cache):
     """Return the gradient of max pooling; in a tie the first maximum in row-major order gets all of it.
 
-    dout : float (N, C, H', W'), upstream gradient;  cache : the tuple (x, pool_h, pool_w, stride)
+    dout : float (N, C, H', W'), upstream gradient
+    cache : the tuple (x, pool_h, pool_w, stride) of the forward pass
     Returns dx, float, with the shape of x.
     """
     ### BEGIN SOLUTION
@@ -941,8 +945,9 @@ if ready("conv-conv1d"):
     plt.show()
 
 # %% [markdown]
-# Spread over 25 points, five weights follow the slow wave as it lags and flattens, but between their gaps they let
-# fast noise through.
+# Five weights average away the same share of the noise wherever they read. Spread over 25 points they flatten the wave
+# as well, and as neighbouring outputs have no pixel in common the line is rougher. Dilation buys reach, not smoothness:
+# next to the pixels neighbours are worth more, and layers above can afford gaps.
 #
 # ## 12. A quiz on settings
 #
