@@ -171,7 +171,7 @@ def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) 
             report.require(
                 refuses(subject, x, rng.normal(size=(2, 3, hh, ww)), np.zeros(2), stride=stride, pad=pad),
                 f"7x7 pixels, kernel {hh}x{ww}, stride {stride}, pad {pad} must raise ValueError",
-                hint="Rounding down leaves pixels out without a word. conv_output_shape raises for you, if it passes its own check.",
+                hint="Rounding down leaves pixels out without a word. A right conv_output_shape raises for you.",
                 symptom="floors",
             )
 

@@ -54,13 +54,14 @@ def examine_line(
     channels: int,
     filters: int,
     kernel: int,
+    outputs: int = 5,
     **options: int,
 ) -> None:
-    """Require the output of one random layer."""
+    """Require the output of one random layer; its row is long enough for `outputs` places."""
     stride, pad = options.get("stride", 1), options.get("pad", 0)
     dilation, groups = options.get("dilation", 1), options.get("groups", 1)
     reach = dilation * (kernel - 1) + 1
-    length = 4 * stride + reach - 2 * pad
+    length = (outputs - 1) * stride + reach - 2 * pad
     x = rng.normal(size=(2, channels, length))
     w, b = rng.normal(size=(filters, channels // groups, kernel)), rng.normal(size=filters) + 2
     want = conv1d(x, w, b, **options)
@@ -102,6 +103,7 @@ def examine_conv1d(subject: Subject, rng: np.random.Generator, report: Report) -
     with report.stage("values"):
         examine_line(subject, rng, report, channels=3, filters=4, kernel=3)
         examine_line(subject, rng, report, channels=4, filters=2, kernel=5)
+        examine_line(subject, rng, report, channels=2, filters=3, kernel=6, outputs=1)
     with report.stage("stride and pad"):
         examine_line(subject, rng, report, channels=3, filters=4, kernel=4, stride=3, pad=2)
     with report.stage("dilation"):
@@ -127,12 +129,14 @@ def examine_conv1d(subject: Subject, rng: np.random.Generator, report: Report) -
                 hint=hint,
                 symptom=symptom,
             )
-        report.require(
-            refuses(subject, x, rng.normal(size=(6, 1, 3)), b, groups=4),
-            "6 filters in 4 groups must raise ValueError",
-            hint="groups must divide both the number of channels and the number of filters.",
-            symptom="groups-do-not-divide",
-        )
+        for channels, filters, groups in ((4, 6, 4), (5, 6, 2)):
+            x, w = rng.normal(size=(2, channels, 8)), rng.normal(size=(filters, channels // groups, 3))
+            report.require(
+                refuses(subject, x, w, np.zeros(filters), groups=groups),
+                f"{channels} channels and {filters} filters in {groups} groups must raise ValueError",
+                hint="groups must divide both the number of channels and the number of filters.",
+                symptom="groups-do-not-divide",
+            )
 
 
 @exercise("conv-quiz", points=1, title="settings", visible_share=0.0)

@@ -129,7 +129,7 @@ def examine_pool_forward(subject: Subject, rng: np.random.Generator, report: Rep
             report.require(
                 refuses(subject, rng.normal(size=(2, 3, 7, 7)), **options),
                 f"7x7 pixels, window {window[0]}x{window[1]}, stride {stride} must raise ValueError",
-                hint="Rounding down leaves pixels out without a word. conv_output_shape raises for you, if it passes its own check.",
+                hint="Rounding down leaves pixels out without a word. A right conv_output_shape raises for you.",
                 symptom="floors",
             )
 

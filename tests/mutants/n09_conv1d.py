@@ -116,6 +116,11 @@ def drops_the_last_filters(x, w, b, *, groups=1, **options):
     return right_conv1d(x, w[:kept], b[:kept], groups=groups, **options)
 
 
+@bug("conv-conv1d", symptom="groups-do-not-divide")
+def drops_the_last_channels(x, w, b, *, groups=1, **options):
+    return right_conv1d(x[:, : x.shape[1] - x.shape[1] % groups], w, b, groups=groups, **options)
+
+
 @bug("conv-conv1d", symptom="mutates")
 def scales_the_filter_in_place(x, w, b, **options):
     out = right_conv1d(x, w, b, **options)
