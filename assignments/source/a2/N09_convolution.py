@@ -205,7 +205,11 @@ def edge_cases(subject, rng, report):
     from cs231n_lib.check.n09_oracle import refuses
 
     with report.stage("well-known layers"):
-        known = [((227, 227), (11, 11), 4, 0, (55, 55)), ((1, 9), (1, 1), 1, 0, (1, 9)), ((1, 1), (3, 5), 1, 2, (3, 1))]
+        known: list[tuple] = [
+            ((227, 227), (11, 11), 4, 0, (55, 55)),
+            ((1, 9), (1, 1), 1, 0, (1, 9)),
+            ((1, 1), (3, 5), 1, 2, (3, 1)),
+        ]
         known += [((2, 3, 4), (2, 3, 4), 5, 0, (1, 1, 1))]
         for size, kernel, stride, pad, want in known:
             require_size(subject(size, kernel, stride=stride, pad=pad), want, [], report, f"size {size}, {kernel}")
@@ -781,9 +785,9 @@ if ready("conv-forward", "conv-pool_forward"):
     inner = [maps[:, :, 2:-2, 2:-2] for maps in edges]  # (8, 2, 28, 28), away from the border
     for window in (1, 2, 4, 7, 14):
         before, after = (max_pool_forward_naive(m, pool_h=window, pool_w=window, stride=window)[0] for m in inner)
-        change = np.linalg.norm(after - before) / np.linalg.norm(before)
+        share = np.linalg.norm(after - before) / np.linalg.norm(before)
         size = before.shape[2]
-        print(f"windows of {window:2d} x {window:2d}: maps of {size:2d} x {size:2d} change by {100 * change:3.0f} %")
+        print(f"windows of {window:2d} x {window:2d}: maps of {size:2d} x {size:2d} change by {100 * share:3.0f} %")
 
 # %% [markdown]
 # ## 10. Max pooling, backward
@@ -851,10 +855,10 @@ if ready("conv-forward", "conv-pool_forward", "conv-pool_backward"):
     figure, panels = plt.subplots(1, 3, figsize=(8.4, 3), layout="constrained")
     titles = ["map, 29 x 29", "pooled 3 x 3, stride 2: 14 x 14", "gradients that arrive"]
     for axes, picture, title in zip(panels, (brightness, pooled, routes), titles, strict=True):
-        shown = axes.imshow(picture[0, 0], cmap="gray" if picture is not routes else "viridis")
+        drawn = axes.imshow(picture[0, 0], cmap="gray" if picture is not routes else "viridis")
         axes.set_title(title, fontsize=9)
         axes.axis("off")
-    figure.colorbar(shown, ax=panels[2], shrink=0.8)
+    figure.colorbar(drawn, ax=panels[2], shrink=0.8)
     plt.show()
 
 # %% [markdown]
