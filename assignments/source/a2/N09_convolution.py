@@ -18,8 +18,9 @@ from cs231n_lib.check import check, ready
 # %% [markdown]
 # ## 1. What flattening throws away
 #
-# Shuffle the 1024 pixel positions of *every* image with one and the same permutation. To you the lower row is noise. **Guess:** what does it do to the accuracy of a fully connected network trained on such images? And to that
-# of a network that looks at patches?
+# Shuffle the 1024 pixel positions of *every* image with one and the same permutation. To you the lower row is noise.
+# **Guess:** what does it do to the accuracy of a fully connected network trained on such images? And to that of a
+# network that looks at patches?
 
 # %%
 import matplotlib.pyplot as plt
