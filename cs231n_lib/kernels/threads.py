@@ -53,7 +53,7 @@ class _OneBlasThread:
 _one_blas_thread = _OneBlasThread()
 
 
-def run_tiles(task: Callable[[slice], Any], tiles: Sequence[slice], into: np.ndarray | None = None) -> None:
+def run_tiles(task: Callable[[Any], Any], tiles: Sequence[Any], into: np.ndarray | None = None) -> None:
     """Call `task` on every tile; add what it returns to `into`, in the order of the tiles.
 
     As many workers run as BLAS has threads (OMP_NUM_THREADS, or threadpoolctl's `threadpool_limits`).
