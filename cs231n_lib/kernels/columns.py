@@ -2,11 +2,11 @@
 
 Full im2col copies every pixel KH * KW times. Here a pixel is copied KW times only, into rows
 
-    rows[r, (j, c), (n, q)] = x[n, c, r, stride * q + j]              one row of the (padded) input, seen by tap column j
+    rows[r, (j, c), (n, q)] = x[n, c, r, stride * q + j]        one row of the (padded) input, seen by tap column j
 
-The columns for output row p are then input rows stride * p ... stride * p + KH - 1, which already lie one below the other:
-the matrix of shape (KH * KW * C, images * out_w) is a *view*. One tile of images is small enough to stay in cache
-between the copy and the product. The backward pass runs the same idea the other way round.
+The columns for output row p are then input rows stride * p ... stride * p + KH - 1, which already lie one below the
+other: the matrix of shape (KH * KW * C, images * out_w) is a *view*. One tile of images is small enough to stay in
+cache between the copy and the product. The backward pass runs the same idea the other way round.
 
 Rows that a dilated kernel sees are `dilation` apart, so output rows fall into classes that share no input row (when
 the stride is 1); `_row_classes` solves each as a convolution without dilation along the height.
@@ -29,7 +29,7 @@ MIN_COLUMNS = 128  # fewer columns leave the product waiting for the weights
 
 @dataclass(frozen=True)
 class RowClass:
-    """Output rows first, first + step, ...: `count` of them, output row m sees input rows stride * m + (0 ... KH - 1)."""
+    """`count` output rows first, first + step, ...; number m sees input rows stride * m + (0 ... KH - 1)."""
 
     first: int
     step: int
@@ -61,7 +61,7 @@ def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geome
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, C / groups, KH, KW) and b (F,)."""
     out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
     out_g = _split_channels(out, geometry.groups)  # (N, G, F / G, out_h, out_w)
-    bias = b.reshape(geometry.groups, -1, 1, 1)
+    bias = b.reshape(geometry.groups, 1, -1, 1)
     filters = _filters(w, geometry.groups).transpose(0, 3, 1, 2, 4)  # (G, F / G, KH, KW, C / G)
     filters = filters.reshape(geometry.groups, 1, len(w) // geometry.groups, -1)
     for rows in _row_classes(geometry):
@@ -78,14 +78,17 @@ def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geome
             with spaces.borrow(images) as (shifted, product):
                 _copy_shifted(x[tile], shifted, rows, geometry)
                 np.matmul(filters, _stack(shifted, rows.count, rows.stride, geometry.kernel[0]), out=product)
+                product += bias  # while it is in cache and its rows are long
                 product = product.reshape(*product.shape[:3], images, -1).transpose(3, 0, 2, 1, 4)  # (n, G, F/G, p, q)
-                np.add(product, bias, out=out_g[tile, :, :, rows.out_rows])
+                out_g[tile, :, :, rows.out_rows] = product
 
         run_tiles(task, split_batch(len(x), _tile_images(x, w, geometry, rows)))
     return out
 
 
-def columns_backward(dout: np.ndarray, x: np.ndarray, w: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+def columns_backward(
+    dout: np.ndarray, x: np.ndarray, w: np.ndarray, geometry: Geometry
+) -> tuple[np.ndarray, np.ndarray]:
     """Return dx and dw, the gradients of `columns_forward`, from contiguous dout (N, F, out_h, out_w)."""
     dx = np.zeros_like(x)
     groups, kernel_h, kernel_w = geometry.groups, *geometry.kernel
@@ -176,7 +179,7 @@ def _every_row(rows: RowClass, phase: int) -> RowClass:
 
 
 def _stack(array: np.ndarray, count: int, stride: int, taps: int) -> np.ndarray:
-    """View `taps` consecutive rows as one: (G, R, A, ...) -> (G, count, taps * A, ...), row m starting at stride * m."""
+    """View `taps` consecutive rows as one, row m starting at stride * m: (G, R, A, ...) -> (G, count, taps * A, ...)."""
     groups, _, *rest = array.shape
     columns = int(np.prod(rest[-2:]))
     depth = taps * int(np.prod(rest[:-2]))
@@ -186,7 +189,7 @@ def _stack(array: np.ndarray, count: int, stride: int, taps: int) -> np.ndarray:
 
 
 def _copy_shifted(x: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
-    """Fill shifted[g, r, j, c, n, q] with the pixel that tap column j sees there; positions in the padding stay zero."""
+    """Fill shifted[g, r, j, c, n, q] with the pixel that tap column j sees there; the padding stays zero."""
     x = _split_channels(x, geometry.groups)
     into, pixels = inside(rows.start, rows.spread, rows.rows, geometry.size[0])
     for j in range(geometry.kernel[1]):

@@ -12,10 +12,13 @@ from cs231n_lib.kernels.depthwise import depthwise_backward, depthwise_forward
 from cs231n_lib.kernels.geometry import Geometry, Pair, as_pair, check_dout, check_float_array, output_size
 from cs231n_lib.kernels.pointwise import pointwise_backward, pointwise_forward
 from cs231n_lib.kernels.winograd import winograd_backward, winograd_forward
+from cs231n_lib.kernels.winograd_transforms import transformed_bytes
+
+MOST_FILTER_BYTES = 16 << 20  # Winograd's filters grow 4-fold (3 x 3) and stream from memory beside every strip
 
 
 class ConvCache(NamedTuple):
-    """What the backward pass needs. It holds x and w themselves where they are contiguous: do not change them between."""
+    """What the backward pass needs: x and w themselves where they are contiguous, so do not change them before it."""
 
     x: np.ndarray
     w: np.ndarray
@@ -55,7 +58,7 @@ def conv_forward_fast(
     As everywhere in deep learning this is a correlation: the filter is not flipped. Neither x, w nor b is changed,
     and out shares no memory with them.
     """
-    geometry = _check("conv_forward_fast", x, w, b, stride, pad, dilation, groups)
+    geometry = conv_geometry("conv_forward_fast", x, w, b, stride, pad, dilation, groups)
     x, w, b = np.ascontiguousarray(x), np.ascontiguousarray(w), np.ascontiguousarray(b)
     out = _choose(x, w, geometry).forward(x, w, b, geometry)
     return out, ConvCache(x, w, geometry)
@@ -83,12 +86,14 @@ def _choose(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> Method:
     pixels = geometry.out_size[0] * geometry.out_size[1]
     if geometry.kernel == (1, 1) and geometry.pad == (0, 0) and geometry.groups == 1 and pixels >= 32:
         return POINTWISE
-    if geometry.stride == (1, 1) and all(2 <= kernel <= 5 for kernel in geometry.kernel):
+    small = all(2 <= kernel <= 5 for kernel in geometry.kernel)
+    channels = min(w.shape[1], len(w) // geometry.groups)
+    if geometry.stride == (1, 1) and small and channels >= 8 and transformed_bytes(w) <= MOST_FILTER_BYTES:
         return WINOGRAD
     return COLUMNS
 
 
-def _check(
+def conv_geometry(
     function: str,
     x: np.ndarray,
     w: np.ndarray,
@@ -98,11 +103,14 @@ def _check(
     dilation: int | Pair,
     groups: int,
 ) -> Geometry:
+    """Return the sizes of a convolution, or raise and name what does not fit."""
     check_float_array(function, "x", x, ndim=4)
     check_float_array(function, "w", w, ndim=4, dtype=x.dtype)
     check_float_array(function, "b", b, ndim=1, dtype=x.dtype)
     if b.shape != (len(w),):
-        raise ValueError(f"{function}: b must have one entry per filter, shape ({len(w)},), got {b.shape}; check w and b")
+        raise ValueError(
+            f"{function}: b must have one entry per filter, shape ({len(w)},), got {b.shape}; check w and b"
+        )
     groups, _ = as_pair(function, "groups", groups, at_least=1)
     channels = x.shape[1]
     if channels % groups or len(w) % groups or not channels or not len(w):

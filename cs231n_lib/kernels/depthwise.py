@@ -1,10 +1,10 @@
 """Depthwise convolution: every filter sees one channel, so there is no sum over channels to make a product of.
 
-Multiplying slices by one weight after another is bound by memory. A row of pixels convolved with a row of the filter is
-also a product: pixels (rows, W) @ band (W, out_w), where band[stride * q + dilation * j - pad, q] = w[j] holds the filter
-along a diagonal. Most of the band is zero, and BLAS multiplies the zeros faster than NumPy can avoid them: measured
-two to three times faster than slices for 3 x 3 filters. Stride, dilation and padding along the width all vanish into the band;
-wide images are cut into blocks of columns, so that the band stays small.
+Multiplying slices by one weight after another is bound by memory. A row of pixels convolved with a row of the filter
+is also a product: pixels (rows, W) @ band (W, out_w), where band[stride * q + dilation * j - pad, q] = w[j] holds the
+filter along a diagonal. Most of the band is zero, and BLAS multiplies the zeros faster than NumPy can avoid them:
+measured two to three times faster than slices for 3 x 3 filters. Stride, dilation and padding along the width vanish
+into the band; wide images are cut into blocks of columns, so that the band stays small.
 
 Images of a tile lie one below the other with their padding between them, so that one product serves all their rows.
 """

@@ -1,7 +1,7 @@
 """im2col and col2im: a convolution as one matrix product.
 
-Each output pixel sees one window of the input. Lay every window out as a column, and the convolution of all windows with
-all filters is one product:
+Each output pixel sees one window of the input. Lay every window out as a column, and the convolution of all windows
+with all filters is one product:
 
     columns = im2col(x, 3, 3, pad=1)                      # (C * 3 * 3, N * out_h * out_w)
     scores = w.reshape(F, -1) @ columns                   # (F, N * out_h * out_w)
@@ -18,7 +18,13 @@ from cs231n_lib.kernels.geometry import Pair, as_pair, output_size
 
 
 def im2col(
-    x: np.ndarray, kernel_h: int, kernel_w: int, *, stride: int | Pair = 1, pad: int | Pair = 0, dilation: int | Pair = 1
+    x: np.ndarray,
+    kernel_h: int,
+    kernel_w: int,
+    *,
+    stride: int | Pair = 1,
+    pad: int | Pair = 0,
+    dilation: int | Pair = 1,
 ) -> np.ndarray:
     """Return the windows of x as columns.
 

@@ -1,7 +1,7 @@
 """Max and average pooling, any window and stride, overlapping windows too.
 
-A window of pool_h x pool_w pixels is a loop over its taps: tap (i, j) of all windows is one strided slice of x. NumPy works
-on whole slices, a tile of images at a time so that the slices stay in cache.
+A window of pool_h x pool_w pixels is a loop over its taps: tap (i, j) of all windows is one strided slice of x. NumPy
+works on whole slices, a tile of images at a time so that the slices stay in cache.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Work on several tiles of a batch at once, each worker with its own buffers and one BLAS thread.
 
-NumPy releases Python's lock in copies and matrix products, so threads run truly side by side. Splitting the batch beats
-splitting every product (what BLAS does alone): copies and transforms become parallel too, and the workers never wait
-for each other. The tiles and the order of every sum are the same for any number of threads: so are the results, bit by bit.
+NumPy releases Python's lock in copies and matrix products, so threads run truly side by side. Splitting the batch
+beats splitting every product (what BLAS does alone): copies and transforms become parallel too, and the workers never
+wait for each other. The tiles and the order of every sum do not depend on the number of threads, so neither do the
+results: they are equal bit by bit.
 """
 
 from __future__ import annotations
