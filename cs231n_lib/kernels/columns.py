@@ -15,15 +15,14 @@ the stride is 1); `_row_classes` solves each as a convolution without dilation a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
+from math import gcd, prod
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-from cs231n_lib.kernels.geometry import Geometry, inside
+from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
-TILE_BYTES = 1 << 20  # one tile's rows and products: about a core's L2 cache
+TILE_BYTES = 1 << 19  # rows and products of one tile: half a core's L2 cache, measured better than 1 MB or more
 MIN_COLUMNS = 128  # fewer columns leave the product waiting for the weights
 
 
@@ -157,7 +156,7 @@ def _input_gradient(
         matrix = by_tap[:, phase :: rows.stride][:, ::-1]  # output rows rise, so tap rows fall
         matrix = matrix.transpose(0, 2, 4, 1, 3).reshape(groups, 1, -1, taps_here * filters)  # (G, 1, KW C/G, taps F/G)
         count = rows.count + taps_here - 1
-        stacked = _stack(padded[:, taps - taps_here :], count, 1, taps_here)
+        stacked = _stack(padded, count, 1, taps_here, first=taps - taps_here)
         seen = np.matmul(matrix, stacked)  # (G, row, KW C/G, n out_w)
         _add_shifted(dx, seen.reshape(groups, count, geometry.kernel[1], -1, images, out_w), phase_rows, geometry)
 
@@ -178,14 +177,15 @@ def _every_row(rows: RowClass, phase: int) -> RowClass:
     return RowClass(0, 1, rows.count, 1, start, spread, -(-(rows.rows - phase) // rows.stride))
 
 
-def _stack(array: np.ndarray, count: int, stride: int, taps: int) -> np.ndarray:
-    """View `taps` consecutive rows as one, row m starting at stride * m: (G, R, A, ...) -> (G, count, taps * A, ...)."""
+def _stack(array: np.ndarray, count: int, stride: int, taps: int, first: int = 0) -> np.ndarray:
+    """View `taps` rows from first + stride * m as one, for every m: (G, R, A, ...) to (G, count, taps * A, ...)."""
     groups, _, *rest = array.shape
-    columns = int(np.prod(rest[-2:]))
-    depth = taps * int(np.prod(rest[:-2]))
+    columns = prod(rest[-2:])
+    depth = taps * prod(rest[:-2])
     group, row = array.strides[:2]
     shape = (groups, count, depth, columns)
-    return as_strided(array, shape, (group, stride * row, columns * array.itemsize, array.itemsize), writeable=False)
+    strides = (group, stride * row, columns * array.itemsize, array.itemsize)
+    return strided_view(array, shape, strides, first * row)
 
 
 def _copy_shifted(x: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: Geometry) -> None:

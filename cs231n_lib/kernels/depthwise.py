@@ -14,12 +14,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-from cs231n_lib.kernels.geometry import Geometry, inside
+from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
-TILE_BYTES = 1 << 19  # pixels of one tile; the sums beside them fill the rest of a core's L2 cache
+TILE_BYTES = 1 << 20  # pixels of one tile: measured flat from 0.5 to 1 MB, worse below
 BLOCK = 32  # output columns of one band
 
 
@@ -144,10 +143,10 @@ def _diagonal(band: np.ndarray, block: Block, tap: int, geometry: Geometry) -> n
     stride = geometry.stride[1]
     start = block.out_columns.start * stride - geometry.pad[1] + tap * geometry.dilation[1] - block.columns.start
     positions, pixels = inside(start, stride, band.shape[4], band.shape[2])
-    corner = band[:, :, pixels.start :, :, positions.start :]
     down, across = band.strides[2], band.strides[4]
     shape = (band.shape[0], band.shape[1], band.shape[3], positions.stop - positions.start)
-    return as_strided(corner, shape, (*band.strides[:2], band.strides[3], stride * down + across))
+    strides = (*band.strides[:2], band.strides[3], stride * down + across)
+    return strided_view(band, shape, strides, pixels.start * down + positions.start * across)
 
 
 def _tiles(x: np.ndarray) -> list[slice]:

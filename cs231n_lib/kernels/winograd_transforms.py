@@ -17,9 +17,8 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-from cs231n_lib.kernels.geometry import Geometry, inside
+from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
 from cs231n_lib.kernels.threads import split_batch
 
 STRIP_BYTES = 2 << 20  # V and M of one strip: measured best near 2 MB
@@ -247,7 +246,7 @@ def _tile_view(array: np.ndarray, axis: Axis, tiles: int, taps: int) -> np.ndarr
     *lead_strides, step, item = array.strides
     shape = (*lead, tiles, axis.dilation, taps, depth)
     strides = (*lead_strides, OUTPUTS * axis.dilation * step, step, axis.dilation * step, item)
-    return as_strided(array, shape, strides, writeable=False)
+    return strided_view(array, shape, strides)
 
 
 def _overlap_add(matrix: np.ndarray, points: np.ndarray, axis: Axis) -> np.ndarray:
