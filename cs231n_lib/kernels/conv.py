@@ -56,7 +56,8 @@ def conv_forward_fast(
     Returns out, shape (N, F, out_h, out_w), x's dtype, and the cache.
 
     As everywhere in deep learning this is a correlation: the filter is not flipped. Neither x, w nor b is changed,
-    and out shares no memory with them.
+    and out shares no memory with them. A NaN or infinity in x may spread to outputs beside those whose window holds it,
+    since fast methods combine neighbouring pixels; it never disappears.
     """
     geometry = conv_geometry("conv_forward_fast", x, w, b, stride, pad, dilation, groups)
     x, w, b = np.ascontiguousarray(x), np.ascontiguousarray(w), np.ascontiguousarray(b)

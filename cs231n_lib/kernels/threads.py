@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -61,15 +61,17 @@ def run_tiles(task: Callable[[Any], Any], tiles: Sequence[Any], into: np.ndarray
     """
     with _one_blas_thread as threads:
         workers = min(threads, len(tiles))
-        with ThreadPoolExecutor(workers) if workers > 1 else _nobody() as pool:
-            for part in pool.map(task, tiles) if workers > 1 else map(task, tiles):
-                if into is not None:
-                    into += part
+        if workers < 2:
+            _add_up(map(task, tiles), into)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                _add_up(pool.map(task, tiles), into)
 
 
-@contextmanager
-def _nobody() -> Iterator[Any]:
-    yield None
+def _add_up(parts: Iterable[Any], into: np.ndarray | None) -> None:
+    for part in parts:
+        if into is not None:
+            into += part
 
 
 class Workspaces:

@@ -50,14 +50,15 @@ def winograd_backward(
     dx = np.empty_like(x)
     strips = plan.strips(len(x))
 
-    def task(images: slice) -> np.ndarray:
-        du = np.zeros((plan.points, plan.groups, w.shape[1], len(w) // plan.groups), x.dtype)
+    def task(images: slice) -> np.ndarray | None:
+        du: np.ndarray | None = None
         spill = None  # the tiles of one strip reach into the first pixel rows of the next
         for strip in strips:
             if strip.images == images:
                 dm = plan.split_groups(plan.dout_to_points(dout, strip), len(w))
                 v = plan.pixels_to_points(x, strip)
-                du += plan.split_groups(v, x.shape[1]).swapaxes(2, 3) @ dm
+                part = plan.split_groups(v, x.shape[1]).swapaxes(2, 3) @ dm
+                du = part if du is None else np.add(du, part, out=du)
                 np.matmul(dm, u_transposed, out=plan.split_groups(v, x.shape[1]))  # v is dV from here on
                 spill = plan.points_to_pixels(v, dx, strip, spill)
         return du
