@@ -6,6 +6,7 @@ refused unless the caller asked for none; then the student's code runs with the 
 
 import contextlib
 import json
+import math
 import os
 import select
 import shutil
@@ -29,6 +30,16 @@ MAX_HEADER = 16_000_000  # bytes
 MAX_BUFFERS = 10_000
 MAX_PAYLOAD = 512_000_000  # bytes of all buffers of one frame
 START_SECONDS = 60.0
+PATIENCE = 4.0  # wall seconds per CPU second that a call or a cell may take
+SLICE = 0.2  # seconds between two looks at the CPU clock
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a request has to be stopped: a time on the wall clock, and one on the clock of the box's CPU time."""
+
+    wall: float
+    cpu: float
 
 
 class BoxFault(RuntimeError):
@@ -41,7 +52,10 @@ class BoxDied(LimitReached):
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one box. `call` and `cell` are wall seconds for one call and one cell; sizes are bytes."""
+    """Bounds of one box. `call` and `cell` are CPU seconds for one call and one cell; sizes are bytes.
+
+    On the wall clock each may take `PATIENCE` times as long: a busy grader is not the student's fault.
+    """
 
     call: float = 20.0
     cell: float = 60.0
@@ -128,7 +142,16 @@ def _environment(data: Path | None) -> dict[str, str]:
 def _bubblewrap(data: Path | None, limits: Limits, forbid: tuple[str, ...], environment: dict[str, str]) -> list[str]:
     """The walls: what is not named here does not exist inside."""
     program = shutil.which("bwrap") or "bwrap"
-    walls = [program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    walls = [
+        program,
+        "--unshare-all",
+        "--as-pid-1",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+        "--clearenv",
+    ]
     walls += ["--uid", "65534", "--gid", "65534", "--hostname", "box"]
     for name, value in {**environment, "PYTHONPATH": "/course", **({"CS231N_DATA": "/data"} if data else {})}.items():
         walls += ["--setenv", name, value]
@@ -168,7 +191,7 @@ class Box:
     ) -> None:
         self.limits = limits
         self.functions: list[Callable] = []
-        self.inner: int | None = None  # a descriptor of the first process inside, whose end is the end of all of them
+        self.inner: int | None = None  # a descriptor of the process inside, whose end is the end of all it started
         told, tell = os.pipe()
         if walls:
             command = [*walls, "--info-fd", str(tell), "--", *command]
@@ -182,20 +205,32 @@ class Box:
             pass_fds=(tell,) if walls else (),
         )
         os.close(tell)
+        self.pid = self.process.pid
         self.alive = True
         try:
             with os.fdopen(told) as about:
                 self._find_inner(about.read() if walls else "")
-            self._receive(time.monotonic() + START_SECONDS)
+            self._receive(Budget(time.monotonic() + START_SECONDS, math.inf))
         except LimitReached as error:
             complaint = self._complaint()
             self.close()
             raise BoxFault(f"the box did not start: {error} {complaint}".strip()) from error
 
     def _find_inner(self, about: str) -> None:
-        """Open the first process inside by what bubblewrap told of it, if it lived long enough to tell."""
+        """Open the process inside by what bubblewrap told of it, if it lived long enough to tell."""
         with contextlib.suppress(ValueError, KeyError, ProcessLookupError):
-            self.inner = os.pidfd_open(json.loads(about)["child-pid"])
+            self.pid = json.loads(about)["child-pid"]
+            self.inner = os.pidfd_open(self.pid)
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the process inside, all threads, as the kernel counts it. Nothing inside can change it."""
+        try:
+            return time.clock_gettime((~self.pid << 3) | 2)  # Linux's clock id of another process's CPU time
+        except OSError:  # it has just ended
+            return 0.0
+
+    def _budget(self, seconds: float) -> Budget:
+        return Budget(time.monotonic() + PATIENCE * seconds, self.cpu_seconds() + seconds)
 
     def _complaint(self) -> str:
         assert self.process.stderr is not None
@@ -204,16 +239,17 @@ class Box:
     def run(self, source: str) -> dict:
         """Run one cell. Returns the child's report: "error" (None or a description), "text", "results", "pictures"."""
         self._send({"op": "run", "source": source}, [])
-        reply, _ = self._receive(time.monotonic() + self.limits.cell)
+        reply, _ = self._receive(self._budget(self.limits.cell))
         return reply
 
     def request(self, header: dict, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
-        deadline = time.monotonic() + self.limits.call
+        wall, cpu, budget = time.monotonic(), self.cpu_seconds(), self._budget(self.limits.call)
         self._send(header, buffers)
         while True:
-            reply, parts = self._receive(deadline)
+            reply, parts = self._receive(budget)
             if "callback" not in reply:
-                return reply, parts
+                # What the box says of its own speed does not count.
+                return {**reply, "seconds": min(time.monotonic() - wall, self.cpu_seconds() - cpu)}, parts
             self._send(*serve_callback(self.functions, reply["callback"], reply.get("arguments"), parts))
 
     def offer(self, function: Callable) -> int:
@@ -245,32 +281,33 @@ class Box:
         assert self.process.stdin is not None
         text = json.dumps(header).encode()
         head = FRAME.pack(len(text), len(buffers)) + struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
-        deadline = time.monotonic() + self.limits.call
+        budget = self._budget(self.limits.call)
         for part in (head, text, *buffers):
-            self._write(memoryview(part), deadline)
+            self._write(memoryview(part), budget)
 
-    def _write(self, view: memoryview, deadline: float) -> None:
+    def _write(self, view: memoryview, budget: Budget) -> None:
         assert self.process.stdin is not None
         descriptor = self.process.stdin.fileno()
         os.set_blocking(descriptor, False)
         while view:
-            _, ready, _ = select.select([], [descriptor], [], max(0.0, deadline - time.monotonic()))
+            _, ready, _ = select.select([], [descriptor], [], SLICE)
             if not ready:
-                self._stop(f"it did not read its input within {self.limits.call:g} s")
+                self._check(budget)
+                continue
             try:
                 view = view[os.write(descriptor, view[: 1 << 16]) :]
             except BrokenPipeError:
                 self._died()
 
-    def _receive(self, deadline: float) -> tuple[dict, list[bytes]]:
-        header_size, count = FRAME.unpack(self._read(FRAME.size, deadline))
+    def _receive(self, budget: Budget) -> tuple[dict, list[bytes]]:
+        header_size, count = FRAME.unpack(self._read(FRAME.size, budget))
         if header_size > MAX_HEADER or count > MAX_BUFFERS:
             self._stop("it sent a message larger than a result may be")
-        sizes = struct.unpack(f"<{count}Q", self._read(8 * count, deadline))
+        sizes = struct.unpack(f"<{count}Q", self._read(8 * count, budget))
         if sum(sizes) > MAX_PAYLOAD:
             self._stop(f"its result must be at most {MAX_PAYLOAD} bytes, got {sum(sizes)}")
-        text = self._read(header_size, deadline)
-        buffers = [self._read(size, deadline) for size in sizes]
+        text = self._read(header_size, budget)
+        buffers = [self._read(size, budget) for size in sizes]
         try:
             header = json.loads(text)
         except (ValueError, RecursionError):
@@ -279,19 +316,24 @@ class Box:
             self._stop("it sent a message that is not well formed")
         return header, buffers
 
-    def _read(self, size: int, deadline: float) -> bytes:
+    def _read(self, size: int, budget: Budget) -> bytes:
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()
         data = bytearray()
         while len(data) < size:
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _, _ = select.select([descriptor], [], [], SLICE)
             if not ready:
-                self._stop("it took longer than its time limit")
+                self._check(budget)
+                continue
             part = os.read(descriptor, min(size - len(data), 1 << 20))
             if not part:
                 self._died()
             data += part
         return bytes(data)
+
+    def _check(self, budget: Budget) -> None:
+        if time.monotonic() > budget.wall or self.cpu_seconds() > budget.cpu:
+            self._stop("it took longer than its time limit")
 
     def _stop(self, reason: str) -> Any:
         self.end()

@@ -1,11 +1,10 @@
 """What is examined in N02, third part: the softmax loss and its gradient, with and without loops."""
 
 import math
-import time
-from collections.abc import Callable
 
 import numpy as np
 
+from .clock import seconds
 from .n00_start import distinct_sizes
 from .n02_oracle import case, data_loss, gradient_slips, label_slips, loss_slips, penalty, slopes
 from .n02_scores import number
@@ -132,7 +131,7 @@ def examine_vectorized(subject: Subject, rng: np.random.Generator, report: Repor
     examine_loss(subject, rng, report)
     with report.stage("speed"):
         w, x, y = case(rng, 8000, 12, 10)
-        times = [(_seconds(lambda: _lowest_of_rows(x, w)), _seconds(lambda: subject(w, x, y, 0.1))) for _ in range(4)]
+        times = [(seconds(lambda: _lowest_of_rows(x, w)), subject.call(w, x, y, 0.1).seconds) for _ in range(4)]
         loop, yours = (min(column) for column in zip(*times, strict=True))  # alternating: a busy machine slows both
         report.require(
             loop >= SPEEDUP * yours,
@@ -145,12 +144,6 @@ def examine_vectorized(subject: Subject, rng: np.random.Generator, report: Repor
 def _lowest_of_rows(x: np.ndarray, w: np.ndarray) -> list[float]:
     """A loop over rows that the speed is compared with. It computes something else than what is asked."""
     return [float((row @ w).min()) for row in x]
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 @exercise("softmax-q3", points=2, title="where a loss has kinks", visible_share=0.0)

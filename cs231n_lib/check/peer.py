@@ -6,7 +6,6 @@ never references, so a check in the notebook sees exactly what the judge will se
 
 import contextlib
 import io
-import time
 import traceback
 import tracemalloc
 import warnings
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import wire
+from .clock import Stopwatch
 
 MAX_PRINTED = 2000  # characters of a student's own output kept per call
 Callback = Callable[[int, Any, list[bytes]], tuple[Any, list[bytes]]]
@@ -120,13 +120,13 @@ class Peer:
                 tracemalloc.start()
                 stack.callback(tracemalloc.stop)
             shared = np.random.get_state()  # of the generator that all code in a process shares
-            start = time.perf_counter()
+            watch = Stopwatch()
             try:
                 value = function(*args, **kwargs)
             except (Exception, SystemExit) as error:  # noqa: BLE001 as in `handle`; here we also see what is left behind
                 changed = self._mutated(args, kwargs, request["arguments"], buffers)
                 return {"error": {**describe_error(error), "mutated": changed}}, []
-            seconds = time.perf_counter() - start
+            seconds = watch.read()
             peak = tracemalloc.get_traced_memory()[1] if measure and tracemalloc.is_tracing() else 0
         observed = {
             "seconds": seconds,

@@ -42,7 +42,7 @@ class Call:
     """One call: what came back and what was observed. Observations come from the student's side: hints, not proof."""
 
     value: Any
-    seconds: float = 0.0  # seconds inside the function
+    seconds: float = 0.0  # inside the function: wall or CPU time, whichever is less; measured by the judge when grading
     peak: int = 0  # bytes allocated at the peak, when measured
     mutated: tuple[int | str, ...] = ()  # arguments that the call changed
     aliases: tuple[int, ...] = ()  # arguments whose memory the result shares
