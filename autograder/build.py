@@ -27,15 +27,23 @@ class ClearSolutionsKindly(ClearSolutions):
         return replaced
 
 
-def write_source(course: Course, assignment: str) -> None:
-    """Write the nbgrader source notebooks of an assignment into the course folder."""
+def write_source(course: Course, assignment: str, only: tuple[str, ...] = ()) -> None:
+    """Write the nbgrader source notebooks of an assignment into the course folder, or those named in `only`."""
     folder = course.source(assignment)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for path in source_files(assignment):
+    for path in select(source_files(assignment), only):
         cells = read_source(path)
         _check_points(path, cells)
         nbformat.write(to_notebook(cells), folder / f"{path.stem}.ipynb")
+
+
+def select(paths: list[Path], only: tuple[str, ...]) -> list[Path]:
+    """Return the notebooks named in `only`, or all. Raises CourseError for a name that is not among them."""
+    for name in only:
+        if name not in [path.stem for path in paths]:
+            raise CourseError(f"notebook must be one of {', '.join(path.stem for path in paths)}, got {name!r}")
+    return [path for path in paths if not only or path.stem in only]
 
 
 def _check_points(path: Path, cells: list[Cell]) -> None:
@@ -56,13 +64,13 @@ def write_config(course: Course) -> None:
     (course.root / "nbgrader_config.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def generate(course: Course, assignment: str) -> None:
+def generate(course: Course, assignment: str, only: tuple[str, ...] = ()) -> None:
     """Run nbgrader's GenerateAssignment: the release and the gradebook's record of every cell.
 
     Raises CourseError with nbgrader's own words if it refuses, for instance because graded cells were added or removed
     after submissions were graded.
     """
-    write_source(course, assignment)
+    write_source(course, assignment, only)
     write_config(course)
     config = nbgrader_config(course)
     from nbgrader.apps import NbGraderAPI

@@ -71,6 +71,9 @@ def grade(
     submissions: Annotated[Path, typer.Argument(help="a folder with one folder or zip per student")],
     course: Folder = COURSE,
     workers: Annotated[int, typer.Option(help="notebooks graded at a time")] = os.cpu_count() or 1,
+    only: Annotated[
+        list[str] | None, typer.Option(help="a notebook to grade, such as N01_knn; may be repeated")
+    ] = None,
     no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="run submitted code with your own rights")] = False,
 ) -> None:
     """Grade every submission in the sandbox; write gradebook, feedback, CSV and report."""
@@ -78,7 +81,12 @@ def grade(
 
     with _one_line_errors():
         outcome = grade_folder(
-            Course(course.resolve()), assignment, submissions, workers=workers, allow_none=no_sandbox
+            Course(course.resolve()),
+            assignment,
+            submissions,
+            workers=workers,
+            allow_none=no_sandbox,
+            only=tuple(only or ()),
         )
     print_table(outcome)
 

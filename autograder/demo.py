@@ -6,13 +6,14 @@ from pathlib import Path
 
 import nbformat
 
-from .build import build_release
+from .build import build_release, select
 from .course import REPOSITORY, Course, source_files
 from .evening import grade_folder, print_table
 from .grading import role_of
 from .source import read_source, solutions
 
 ASSIGNMENT = "a1"
+NOTEBOOKS = ("N00_start_here", "N01_knn")
 WRONG = Path(__file__).with_name("demo_wrong.py")
 CRASH = "    import os\n\n    os._exit(1)"
 
@@ -22,19 +23,19 @@ def play(*, workers: int) -> None:
     start = time.perf_counter()
     root = REPOSITORY / "build" / "demo"
     shutil.rmtree(root, ignore_errors=True)
-    print(f"building {ASSIGNMENT} …", flush=True)
+    print(f"building {ASSIGNMENT}, grading {' and '.join(NOTEBOOKS)} …", flush=True)
     release = root / "release-for-students"
     build_release(ASSIGNMENT, release)
     submissions = root / "submissions"
     write_submissions(release, submissions)
-    print_table(grade_folder(Course(root), ASSIGNMENT, submissions, workers=workers))
+    print_table(grade_folder(Course(root), ASSIGNMENT, submissions, workers=workers, only=NOTEBOOKS))
     print(f"\nThe demo took {time.perf_counter() - start:.0f} s. Open the report in a browser; then try: make lab")
 
 
 def write_submissions(release: Path, folder: Path) -> None:
     """Write the notebooks of reference, half, wrong and crashing into FOLDER/STUDENT/."""
     wrong = solutions(read_source(WRONG))
-    for source in source_files(ASSIGNMENT):
+    for source in select(source_files(ASSIGNMENT), NOTEBOOKS):
         right = solutions(read_source(source))
         half = dict(list(right.items())[: len(right) // 2])
         crashing = dict(right)

@@ -26,9 +26,18 @@ class Evening:
     files: dict[str, str]
 
 
-def grade_folder(course: Course, assignment: str, folder: Path, *, workers: int, allow_none: bool = False) -> Evening:
+def grade_folder(
+    course: Course,
+    assignment: str,
+    folder: Path,
+    *,
+    workers: int,
+    allow_none: bool = False,
+    only: tuple[str, ...] = (),
+) -> Evening:
     """Grade all submissions in `folder` and write gradebook, feedback, CSV and report.
 
+    only : names of notebooks, for a course that sets some of an assignment; none grades all
     Raises CourseError before anything is graded if the folder, the assignment or the sandbox is not in order.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -38,7 +47,7 @@ def grade_folder(course: Course, assignment: str, folder: Path, *, workers: int,
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     ) as progress:
         step = progress.add_task(f"preparing {assignment}", total=None)
-        templates = prepare(course, assignment)
+        templates = prepare(course, assignment, only)
         submissions = list(collect(folder, assignment, [template.name for template in templates]))
         write_atomically(course.root / "sandbox-level", sandbox.level)
         book, results = GradeBook(course, assignment), []

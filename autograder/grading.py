@@ -69,9 +69,9 @@ def role_of(cell: NotebookNode) -> str:
     return "solution" if meta.solution else "setup"
 
 
-def prepare(course: Course, assignment: str) -> list[Template]:
-    """Generate the assignment in the course folder and return its templates."""
-    generate(course, assignment)
+def prepare(course: Course, assignment: str, only: tuple[str, ...] = ()) -> list[Template]:
+    """Generate the assignment in the course folder and return its templates, or those of the notebooks `only`."""
+    generate(course, assignment, only)
     templates = []
     for path in sorted(course.release(assignment).glob("*.ipynb")):
         release = nbformat.read(path, as_version=4)

@@ -13,11 +13,12 @@ import nbformat
 import pytest
 
 from autograder.build import build_release, find_leaks, secret_lines
-from autograder.course import REPOSITORY, Course, CourseError, nbgrader_config
-from autograder.demo import write_submissions
+from autograder.course import REPOSITORY, Course, CourseError, nbgrader_config, source_files
+from autograder.demo import NOTEBOOKS, write_submission, write_submissions
 from autograder.evening import grade_folder
 from autograder.release import student_zip
 from autograder.sandbox import find_sandbox
+from autograder.source import read_source, solutions
 
 HONEST = ("half", "reference", "wrong")
 WRITTEN = {"knn-q1"}  # graded by hand
@@ -70,7 +71,7 @@ def course(tmp_path_factory):
     build_release("a1", release)
     folder = root / "submissions"
     write_submissions(release, folder)
-    for path in release.glob("*.ipynb"):
+    for path in [release / f"{name}.ipynb" for name in NOTEBOOKS]:
         _hand_in(folder / "untouched" / path.name, path.read_bytes())
         _hand_in(folder / "empty" / path.name, b"")
         _hand_in(folder / "not-json" / path.name, b"<html>404</html>")
@@ -80,7 +81,7 @@ def course(tmp_path_factory):
         _hand_in(folder / "duplicated" / path.name, json.dumps(nb).encode())
     (folder / "absent").mkdir()
     graded = Course(root / "ours")
-    evening = grade_folder(graded, "a1", folder, workers=2)
+    evening = grade_folder(graded, "a1", folder, workers=2, only=NOTEBOOKS)
     return graded, folder, {result.student: result for result in evening.results}, evening
 
 
@@ -102,6 +103,27 @@ def test_the_reference_has_full_marks_and_the_untouched_release_has_none(course)
         assert row.question in WRITTEN or (row.score == row.max_score and row.status == "ok"), row
     assert all(row.score == 0.0 for row in results["untouched"].rows)
     assert {row.status for row in results["untouched"].rows} <= {"unanswered"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("assignment", assignments())
+def test_a_whole_assignment_gives_full_marks_to_the_reference_and_none_to_the_release(assignment, tmp_path):
+    try:
+        find_sandbox()
+    except CourseError as error:
+        pytest.skip(f"no sandbox on this machine: {error}")
+    release, folder = tmp_path / "students", tmp_path / "submissions"
+    build_release(assignment, release)
+    for source in source_files(assignment):
+        path = release / f"{source.stem}.ipynb"
+        write_submission(path, solutions(read_source(source)), folder / "reference")
+        _hand_in(folder / "untouched" / path.name, path.read_bytes())
+    evening = grade_folder(Course(tmp_path / "course"), assignment, folder, workers=2)
+    results = {result.student: result for result in evening.results}
+    for row in results["reference"].rows:
+        assert row.status == "needs_person" or (row.score == row.max_score and row.status == "ok"), row
+    for row in results["untouched"].rows:
+        assert (row.score, row.status) == (0.0, "unanswered"), row
 
 
 @pytest.mark.slow
@@ -144,7 +166,7 @@ from pathlib import Path
 from autograder.course import Course, nbgrader_config
 from autograder.grading import prepare
 course = Course(Path({str(tmp_path)!r}))
-prepare(course, "a1")
+prepare(course, "a1", {NOTEBOOKS!r})
 config = nbgrader_config(course)
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
@@ -188,7 +210,7 @@ def test_feedback_shows_no_hidden_test_and_runs_nothing(course):
     graded, _, results, _ = course
     secrets = [line for line, where in secret_lines("a1").items()]
     pages = {p: p.read_text() for p in (graded.root / "feedback").rglob("*.html")}
-    assert len(pages) == len(results) * len(list((REPOSITORY / "assignments" / "release" / "a1").glob("*.ipynb")))
+    assert len(pages) == len(results) * len(NOTEBOOKS)
     for path, text in pages.items():
         assert not re.search(r"<script|<iframe|javascript:|src=\"http|href=\"http", text), path
         assert "BEGIN HIDDEN" not in text
@@ -202,7 +224,7 @@ def test_grading_again_reuses_the_records_and_ends_the_same(course):
     graded, folder, _, _ = course
     before = {name: (graded.reports / "a1" / name).read_bytes() for name in ("scores.csv", "questions.csv")}
     records = {p.name: p.stat().st_mtime_ns for p in graded.records.glob("*.json")}
-    grade_folder(graded, "a1", folder, workers=2)
+    grade_folder(graded, "a1", folder, workers=2, only=NOTEBOOKS)
     assert {p.name: p.stat().st_mtime_ns for p in graded.records.glob("*.json")} == records
     assert before == {name: (graded.reports / "a1" / name).read_bytes() for name in before}
 
