@@ -7,7 +7,7 @@ from typing import Any
 from autograder.source import Cell, read_source
 
 SOURCE = Path(__file__).parent.parent / "assignments" / "source"
-NOTEBOOKS = ("a1/N00_start_here.py", "a1/N01_knn.py")
+NOTEBOOKS = ("a1/N00_start_here.py", "a1/N01_knn.py", "a1/N05_features.py")
 
 
 @cache

@@ -47,7 +47,7 @@ def test_every_exercise_stands_in_a_notebook_with_the_points_of_its_spec():
         points = {cell.id: cell.points for cell in cells(notebook) if cell.role == "tests"}
         assert points == {name: exercises()[name].points for name in points}
         total = sum(cell.points for cell in cells(notebook))
-        assert total == {"a1/N00_start_here.py": 10, "a1/N01_knn.py": 40}[notebook]
+        assert total == {"a1/N00_start_here.py": 10, "a1/N01_knn.py": 40, "a1/N05_features.py": 30}[notebook]
 
 
 @pytest.mark.parametrize(

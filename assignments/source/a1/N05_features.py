@@ -1,9 +1,9 @@
 # %% [markdown]
 # # N05 · Image features
 #
-# Until now a classifier got the pixels themselves. Before 2012 hardly anybody did that. One first computed **features**,
-# numbers that say something about the image (which way do its edges run, which colours has it, which small patterns
-# occur), and gave only those to the classifier:
+# Until now a classifier got the pixels themselves. Before 2012 hardly anybody did that. One first computed
+# **features**, numbers that say something about the image (which way do its edges run, which colours has it, which
+# small patterns occur), and gave only those to the classifier:
 #
 # $$\text{pixels} \;\to\; \text{features } x \;\to\; f(x) = Wx + b \;\to\; \text{class scores, 10 numbers.}$$
 #
@@ -242,8 +242,8 @@ def draw_hog(axes, feature, cells=4, bins=9):
     axes.set(xlim=(-0.5, cells - 0.5), ylim=(cells - 0.5, -0.5), aspect="equal", xticks=[], yticks=[])
 
 
+examples = [int(np.flatnonzero(data.train.labels == c)[2]) for c in range(8)]
 if ready("feat-rgb_to_gray", "feat-hog_feature"):
-    examples = [int(np.flatnonzero(data.train.labels == c)[2]) for c in range(8)]
     hogs = hog_feature(rgb_to_gray(data.train.images[examples]))
     figure, axes = plt.subplots(2, 8, figsize=(12, 3.2))
     for column, index in enumerate(examples):
@@ -372,27 +372,12 @@ if ready("feat-hue_histogram"):
 # By hand, with patches of a single number, 0, 1, 2, 10, 14, and the words 0.5 and 9. Assign: 0, 1, 2 belong to 0.5; 10
 # and 14 to 9. Move: the words become 1 and 12. Assign again: nothing changes, and we are done. Each half of a step can
 # only shorten the squared distances to the words (the nearest word is nearest; no point is nearer to a group in squares
-# than its mean), so the steps settle down. In two dimensions it looks like this:
-
-# %%
-toy_rng = np.random.default_rng(4)
-points = np.concatenate([toy_rng.normal(centre, 0.7, size=(40, 2)) for centre in ((0, 0), (4, 1), (1, 4))])
-centres = np.array([[3.0, 4.0], [4.0, 4.0], [4.5, 3.0]])  # a poor start
-figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharex=True, sharey=True)
-for step, panel in enumerate(axes):
-    gaps = [[np.hypot(*(point - centre)) for centre in centres] for point in points]
-    group = np.argmin(gaps, axis=1)
-    for k, (colour, marker) in enumerate(zip(("#0072B2", "#D55E00", "#009E73"), "osv", strict=True)):
-        panel.scatter(*points[group == k].T, s=14, color=colour, marker=marker, alpha=0.6)
-        panel.scatter(*centres[k], s=160, color=colour, marker=marker, edgecolor="black")
-    panel.set_title("start" if step == 0 else f"after {step} step{'s' * (step > 1)}")
-    centres = np.array([points[group == k].mean(axis=0) if (group == k).any() else centres[k] for k in range(3)])
-plt.show()
-
-# %% [markdown]
+# than its mean), so the steps settle down.
+#
 # Three things to think of:
 #
-# - **A word that no patch chooses** has no mean: $0 / 0$ is `nan`, and a `nan` never goes away. Let it stay where it is.
+# - **A word that no patch chooses** has no mean: $0 / 0$ is `nan`, and a `nan` never goes away. Let it stay where it
+#   is.
 # - **Ties** go to the word with the lower index.
 # - **Memory.** 20,000 patches, 64 words and 64 numbers each make 82 million differences, 655 MB at once. As in N01,
 #   $\lVert p - w \rVert^2 = p \cdot p - 2\, p \cdot w + w \cdot w$ does without. (For the *nearest* word, one of the
@@ -406,8 +391,8 @@ def build_codebook(patches, first_words, *, num_steps=10):
     """Return the words after some steps of k-means.
 
     patches : array (P, D) of numbers;  first_words : array (K, D);  num_steps : int, 0 or more
-    Returns float (K, D). A step assigns each patch to its nearest word, the first of equals, and then moves each word to
-    the mean of its patches; a word without patches stays where it is.
+    Returns float (K, D). A step assigns each patch to its nearest word, the first of equals, and then moves each word
+    to the mean of its patches; a word without patches stays where it is.
     """
     ### BEGIN SOLUTION
     patches, words = patches.astype(float), first_words.astype(float)
@@ -444,6 +429,27 @@ result = result.also(edge_cases, seed=2503)
 result.points
 
 # %% [markdown]
+# Watch your function at work in two dimensions: three groups of points (small) and three words (large) with a poor
+# start. Which word ends where? And would every start end there?
+
+# %%
+toy_rng = np.random.default_rng(4)
+points = np.concatenate([toy_rng.normal(centre, 0.7, size=(40, 2)) for centre in ((0, 0), (4, 1), (1, 4))])
+poor_start = np.array([[3.0, 4.0], [4.0, 4.0], [4.5, 3.0]])
+if ready("feat-build_codebook"):
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharex=True, sharey=True)
+    for panel, steps in zip(axes, (0, 1, 2, 6), strict=True):
+        centres = build_codebook(points, poor_start, num_steps=steps)
+        group = np.argmin([np.hypot(*(points - centre).T) for centre in centres], axis=0)
+        for k, (colour, marker) in enumerate(zip(("#0072B2", "#D55E00", "#009E73"), "osv", strict=True)):
+            panel.scatter(*points[group == k].T, s=14, color=colour, marker=marker, alpha=0.6)
+            panel.scatter(*centres[k], s=160, color=colour, marker=marker, edgecolor="black")
+        panel.set_title("start" if steps == 0 else f"after {steps} step{'s' * (steps > 1)}")
+    plt.show()
+
+# %% [markdown]
+# k-means finds *a* valley of the squared distances, not always the deepest: another start may end elsewhere.
+#
 # Now on real patches: 20,000 squares of 8 x 8 pixels from 2,000 images, each without its mean brightness and contrast
 # (`dense_patches`, in the first cell, sees to that). About five seconds. **Guess** what the 64 words look like.
 
@@ -513,7 +519,7 @@ result.points
 # %%
 if ready("feat-rgb_to_gray", "feat-build_codebook", "feat-encode_bovw"):
     shown, captions = [], []
-    for index in examples[:3] if "examples" in globals() else range(3):
+    for index in examples[:3]:
         gray = rgb_to_gray(data.train.images[[index]])
         each = dense_patches(gray, stride=8)[0]  # (16, 64)
         mine = np.argmax([encode_bovw(patch[None, None], words)[0] for patch in each], axis=1)
@@ -623,7 +629,8 @@ def train_and_score(rows, labels, num_train, *, hidden, learning_rate, epochs=12
         return model(x[num_train:]).argmax(dim=1).numpy()
 
 
-if ready("feat-extract_features", "feat-encode_bovw", "feat-build_codebook"):
+with_words = ready("feat-rgb_to_gray", "feat-build_codebook", "feat-encode_bovw")
+if ready("feat-extract_features"):
     start = time.perf_counter()
     num_train = 9000
     images = np.concatenate([data.train.images[:num_train], data.val.images])
@@ -632,14 +639,16 @@ if ready("feat-extract_features", "feat-encode_bovw", "feat-build_codebook"):
     for begin in tqdm(range(0, len(images), 500), desc="features", unit="500 images"):
         some = images[begin : begin + 500]
         mine.append(extract_features(some))
-        bags.append(encode_bovw(dense_patches(rgb_to_gray(some)), words))
-    mine, bags = np.concatenate(mine), np.concatenate(bags)
-    kinds = {
-        "raw pixels": (images.reshape(len(images), -1) / np.float32(255), 3e-4, 5),
-        "bag of words": (bags, 3e-3, 12),
-        "your features": (mine, 3e-3, 12),
-        "your features + words": (np.concatenate([mine, bags], axis=1), 3e-3, 12),
-    }
+        if with_words:
+            bags.append(encode_bovw(dense_patches(rgb_to_gray(some)), words))
+    mine = np.concatenate(mine)
+    # each with its learning rate and number of epochs; pixels need smaller steps, and more of them hardly help
+    kinds = {"raw pixels": (images.reshape(len(images), -1) / np.float32(255), 3e-4, 5)}
+    if with_words:
+        kinds["bag of words"] = np.concatenate(bags), 3e-3, 12
+    kinds["your features"] = mine, 3e-3, 12
+    if with_words:
+        kinds["your features + words"] = np.concatenate([mine, np.concatenate(bags)], axis=1), 3e-3, 12
     accuracy, predicted = {}, {}
     for kind, (rows, rate, epochs) in tqdm(kinds.items(), desc="training"):
         for hidden in (0, 128):
@@ -669,12 +678,12 @@ if "accuracy" in globals():
 #
 # ### What it still gets wrong
 #
-# The true class, and below it what the net said on your features with words. Before you read on: for each mistake, can
-# you see *which feature* misled it? A similar outline, a similar colour?
+# The true class, and below it what the net said on the features of the last line. Before you read on: for each mistake,
+# can you see *which feature* misled it? A similar outline, a similar colour?
 
 # %%
 if "accuracy" in globals():
-    guess = predicted["your features + words", 128]
+    guess = predicted[list(kinds)[-1], 128]
     wrong = np.flatnonzero(guess != data.val.labels)[:24]
     captions = [f"{data.classes[data.val.labels[i]]}\n{data.classes[guess[i]]}" for i in wrong]
     display(image_grid(data.val.images[wrong], captions=captions, columns=8, title="True class, and what the net said"))
@@ -692,13 +701,14 @@ if "accuracy" in globals():
 # - **B** Histogram of hues; an image and the same with all of its pixels shuffled.
 # - **C** HOG; an image and its mirror image.
 # - **D** HOG; an image and the same with twice the contrast (every value $v$ becomes $2v - 100$).
-# - **E** Bag of words, of patches 8 x 8 side by side (stride 8); an image of 32 x 32 and the same with its left and right
-#   halves exchanged.
+# - **E** Bag of words, of patches 8 x 8 side by side (stride 8); an image of 32 x 32 and the same with its left and
+#   right halves exchanged.
 # - **F** Histogram of hues; an image and the same at half the brightness (every value $v$ becomes $v / 2$).
 # - **G** Bag of words; an image and the same upside down.
 # - **H** Histogram of hues; an image and the same with 40 added to each of the three channels.
 #
-# As in N01: a set of letters; the check looks at the form only, and a wrong letter takes back the credit of a right one.
+# As in N01: a set of letters; the check looks at the form only, and a wrong letter takes back the credit of a right
+# one.
 
 # %% solution="feat-q1"
 same_feature = ...
