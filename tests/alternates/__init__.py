@@ -1,1 +1,1 @@
-"""Right answers written as hardly anybody would write them, by notebook: importing a module registers its answers."""
+"""Right answers written as hardly anybody would write them, one module per notebook after N01."""

@@ -53,7 +53,7 @@ def hog_pixel_by_pixel(gray, *, cell_size=8, num_bins=9):
 @unusual("feat-hog_feature")
 def hog_by_triangles_in_float32(gray, *, cell_size=8, num_bins=9):
     g = gray.astype(np.float32)
-    n, h, w = g.shape
+    h, w = g.shape[1:]
     if h % cell_size or w % cell_size:
         raise ValueError
     padded = np.pad(g, ((0, 0), (1, 1), (1, 1)), mode="reflect", reflect_type="odd")

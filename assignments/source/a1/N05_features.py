@@ -381,7 +381,7 @@ if ready("feat-hue_histogram"):
 # - **Ties** go to the word with the lower index.
 # - **Memory.** 20,000 patches, 64 words and 64 numbers each make 82 million differences, 655 MB at once. As in N01,
 #   $\lVert p - w \rVert^2 = p \cdot p - 2\, p \cdot w + w \cdot w$ does without. (For the *nearest* word, one of the
-#   three terms does not even matter. Which?) The check allows 24 MB on its example.
+#   three terms does not even matter. Which?) The check allows 6 MB on a small example.
 #
 # The first words come as an argument, so the function has no dice of its own: the same start, the same codebook.
 
