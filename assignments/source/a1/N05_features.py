@@ -540,7 +540,7 @@ if ready("feat-rgb_to_gray", "feat-build_codebook", "feat-encode_bovw"):
 # images of the batch, or they would change with the company.
 #
 # The check draws new images under unsteady light, trains a linear classifier and a small two-layer net on your
-# features, and both again on raw pixels. It asks that yours be better by 5 points of accuracy with either. It takes
+# features, and both again on raw pixels. It asks that yours be better by 3 points of accuracy with either. It takes
 # about four seconds, and your function has 20 seconds for about a thousand images.
 
 
