@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tests.alternates.n05_features  # noqa: F401 importing registers them
 from cs231n_lib.check import exercises
 from cs231n_lib.check.harness import SEED_VARIABLE
 from tests.alternates import alternates
