@@ -10,7 +10,15 @@ from .report import Report
 from .subject import Subject
 
 Examine = Callable[[Subject, np.random.Generator, Report], None]
-MODULES: tuple[str, ...] = ("n00_start", "n01_distances", "n01_knn")  # in the order of the course
+MODULES: tuple[str, ...] = (  # in the order of the course
+    "n00_start",
+    "n01_distances",
+    "n01_knn",
+    "n07_batchnorm",
+    "n07_batchnorm_backward",
+    "n07_net",
+    "n07_layernorm",
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-MODULES = ("n00_start", "n01_knn")
+MODULES = ("n00_start", "n01_knn", "n07_batchnorm", "n07_layernorm", "n07_net")
 
 
 @dataclass(frozen=True)
