@@ -66,9 +66,16 @@ def _meta(cell: dict) -> dict:
     return meta if isinstance(meta, dict) else {}
 
 
-def _text(cell: dict) -> str:
+def text_of(cell: dict) -> str:
+    """Return a cell's source."""
     source = cell.get("source", "")
     return "".join(source) if isinstance(source, list) else source
+
+
+def is_own_or_setup(cell: dict) -> bool:
+    """True for the code cells that define things: the locked setup and the student's answers."""
+    meta = _meta(cell)
+    return cell.get("cell_type") == "code" and bool(meta) and not meta.get("grade")
 
 
 def run_checks(path: Path) -> list[Checked]:
@@ -87,7 +94,7 @@ def run_checks(path: Path) -> list[Checked]:
     outcomes = []
     for cell in cells:
         shell.user_ns.pop("result", None)
-        outcome = shell.run_cell(_text(cell), store_history=False)
+        outcome = shell.run_cell(text_of(cell), store_history=False)
         if not _meta(cell).get("grade"):
             continue
         name = str(_meta(cell).get("grade_id", "")).removesuffix("-tests")
@@ -120,8 +127,8 @@ def problems(path: Path, original: Path) -> list[str]:
 
 def unanswered(path: Path, original: Path) -> list[str]:
     """Return the ids of answers that still are the stub."""
-    stubs = {_meta(c)["grade_id"]: _text(c) for c in read_notebook(original) if _meta(c).get("solution")}
-    return [_meta(c)["grade_id"] for c in read_notebook(path) if stubs.get(_meta(c).get("grade_id")) == _text(c)]
+    stubs = {_meta(c)["grade_id"]: text_of(c) for c in read_notebook(original) if _meta(c).get("solution")}
+    return [_meta(c)["grade_id"] for c in read_notebook(path) if stubs.get(_meta(c).get("grade_id")) == text_of(c)]
 
 
 def submit(assignment: str, student: str) -> tuple[Path, list[str], list[str]]:

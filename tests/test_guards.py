@@ -26,6 +26,7 @@ ALLOWED = {
     "shapes10": {"outlines"},
     "doctor": {"data"},
     "workspace": {"check"},
+    "carry": {"workspace", "check"},
     "cli": {"workspace", "doctor", "data", "images", "store"},
 }
 

@@ -94,6 +94,12 @@ def check(exercise_id: str, answer: Any) -> Result:
     return result
 
 
+def passes(exercise_id: str, answer: Any) -> bool:
+    """True if `answer` passes the visible check; shows nothing."""
+    exercise = find(exercise_id)
+    return _examine(exercise, Subject.local(answer), exercise.examine).status == "passed"
+
+
 def ready(*exercise_ids: str) -> bool:
     """True if the latest check of each exercise in this session passed; otherwise say which cell to come back from.
 

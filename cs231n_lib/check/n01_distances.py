@@ -150,7 +150,10 @@ def examine_no_loops(subject: Subject, rng: np.random.Generator, report: Report)
     with report.stage("speed"):
         a, b = rng.normal(size=(200, 512)), rng.normal(size=(200, 512))
         loop = _seconds(lambda: _largest_gaps(a, b))
-        yours = min(_seconds(lambda: subject(a, b)) for _ in range(3))  # the least disturbed by other programs
+        # On a busy machine single calls are interrupted; a slow function stays slow however often it is tried.
+        start, yours = time.perf_counter(), math.inf
+        while loop < SPEEDUP * yours and time.perf_counter() - start < 1.5:
+            yours = min(yours, _seconds(lambda: subject(a, b)))
         report.require(
             loop >= SPEEDUP * yours,
             f"only {loop / yours:.1f} times as fast as a double Python loop over the pairs; {SPEEDUP} times is asked",

@@ -127,7 +127,8 @@ class Peer:
             "seconds": seconds,
             "peak": peak,
             "mutated": self._mutated(args, kwargs, request["arguments"], buffers),
-            "aliases": _aliases(value, args),
+            "aliases": sorted({argument for argument, _ in _shares(value, args)}),
+            "shares": _shares(value, args),
             "warnings": sorted({f"{w.category.__name__}: {w.message}"[:200] for w in caught})[:5],
             "printed": printed.text,
         }
@@ -155,11 +156,14 @@ class Peer:
         return {"value": header, **observed}, parts
 
 
-def _aliases(value: Any, args: tuple) -> list[int]:
-    """Indices of array arguments whose memory a returned array shares."""
-    returned = [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, np.ndarray)]
+def _shares(value: Any, args: tuple) -> list[list[int]]:
+    """Pairs [i, p]: array argument i shares memory with the array at position p of the returned tuple (or alone)."""
+    returned = value if isinstance(value, tuple) else (value,)
     return [
-        i for i, a in enumerate(args) if isinstance(a, np.ndarray) and any(np.may_share_memory(a, v) for v in returned)
+        [i, p]
+        for i, a in enumerate(args)
+        for p, v in enumerate(returned)
+        if isinstance(a, np.ndarray) and isinstance(v, np.ndarray) and np.may_share_memory(a, v)
     ]
 
 

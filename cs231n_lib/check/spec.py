@@ -10,15 +10,20 @@ from .report import Report
 from .subject import Subject
 
 Examine = Callable[[Subject, np.random.Generator, Report], None]
-MODULES: tuple[str, ...] = (  # in the order of the course
+MODULES: tuple[str, ...] = (
     "n00_start",
     "n01_distances",
     "n01_knn",
+    "n04_affine",
+    "n04_relu",
+    "n04_softmax_loss",
+    "n04_net",
+    "n04_train",
     "n07_batchnorm",
     "n07_batchnorm_backward",
     "n07_net",
     "n07_layernorm",
-)
+)  # in the order of the course
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class Call:
     peak: int = 0  # bytes allocated at the peak, when measured
     mutated: tuple[int | str, ...] = ()  # arguments that the call changed
     aliases: tuple[int, ...] = ()  # arguments whose memory the result shares
+    shares: tuple[tuple[int, ...], ...] = ()  # the same by place: (argument, position in the returned tuple)
     warnings: tuple[str, ...] = ()
     printed: str = ""
 
@@ -124,6 +125,7 @@ class Subject:
             int(reply.get("peak", 0)),
             tuple(reply.get("mutated", ())),
             tuple(reply.get("aliases", ())),
+            tuple(tuple(pair) for pair in reply.get("shares", ()) if isinstance(pair, list)),
             tuple(str(w) for w in reply.get("warnings", ())),
             str(reply.get("printed", "")),
         )

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-MODULES = ("n00_start", "n01_knn", "n07_batchnorm", "n07_layernorm", "n07_net")
+MODULES = (
+    "n00_start",
+    "n01_knn",
+    "n04_layers",
+    "n04_stateful",
+    "n04_net",
+    "n07_batchnorm",
+    "n07_layernorm",
+    "n07_net",
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,193 @@
+"""Stand-ins for layers that a student has not got right yet: PyTorch's own operations behind the course's signatures.
+
+They keep a failed exercise from blocking the next notebook. The backward functions recompute and differentiate with
+autograd from the cache that the exercise documents, so either half of a pair can be a stand-in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Functions that belong together, the exercises that examine them, and what stands in for them.
+
+    functions : {name in the notebook: (exercise id, stand-in)}
+    """
+
+    title: str
+    functions: dict[str, tuple[str, Callable[..., Any]]]
+
+
+def _leaf(array: Array) -> Any:
+    import torch
+
+    return torch.from_numpy(np.array(array)).requires_grad_(np.asarray(array).dtype.kind == "f")
+
+
+def _gradients(out: Any, inputs: tuple[Any, ...], dout: Array) -> tuple[Array, ...]:
+    import torch
+
+    upstream = torch.from_numpy(np.array(dout)).to(out.dtype)
+    return tuple(g.numpy() for g in torch.autograd.grad(out, inputs, upstream))
+
+
+def _affine(x: Any, w: Any, b: Any) -> Any:
+    from torch.nn import functional
+
+    return functional.linear(x.flatten(1), w.T, b)
+
+
+def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple]:
+    """x (N, d1, ..., dk), w (D, M), b (M,). Returns out (N, M) and the cache (x, w, b)."""
+    return _affine(*map(_leaf, (x, w, b))).detach().numpy(), (x, w, b)
+
+
+def affine_backward(dout: Array, cache: tuple) -> tuple[Array, ...]:
+    """dout (N, M). Returns (dx, dw, db)."""
+    leaves = tuple(map(_leaf, cache))
+    return _gradients(_affine(*leaves), leaves, dout)
+
+
+def relu_forward(x: Array) -> tuple[Array, Array]:
+    """x of any shape. Returns out and the cache x."""
+    return _leaf(x).relu().detach().numpy(), x
+
+
+def relu_backward(dout: Array, cache: Array) -> Array:
+    """Return dx."""
+    leaf = _leaf(cache)
+    return _gradients(leaf.relu(), (leaf,), dout)[0]
+
+
+def softmax_loss(scores: Array, y: Array) -> tuple[float, Array]:
+    """scores (N, C), y (N,) integers. Returns (mean cross-entropy, dscores)."""
+    import torch
+
+    leaf = _leaf(scores)
+    loss = torch.nn.functional.cross_entropy(leaf, torch.from_numpy(np.asarray(y, dtype=np.int64)))
+    return float(loss.detach()), _gradients(loss, (leaf,), np.ones(()))[0]
+
+
+def _batchnorm(leaves: tuple[Any, ...], eps: float) -> Any:
+    from torch.nn import functional
+
+    x, gamma, beta = leaves
+    return functional.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)
+
+
+def batchnorm_forward(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    running_mean: Array,
+    running_var: Array,
+    *,
+    train: bool,
+    momentum: float = 0.9,
+    eps: float = 1e-5,
+) -> tuple[Array, tuple, Array, Array]:
+    """x (N, D). Returns (out, cache, running_mean, running_var); the batch variance is the uncorrected one."""
+    import torch
+    from torch.nn import functional
+
+    leaves = tuple(map(_leaf, (x, gamma, beta)))
+    if not train:
+        held = [_leaf(a).detach() for a in (running_mean, running_var)]
+        out = functional.batch_norm(leaves[0], held[0], held[1], leaves[1], leaves[2], training=False, eps=eps)
+        return out.detach().numpy(), (x, gamma, beta, eps), running_mean, running_var
+    out = _batchnorm(leaves, eps).detach().numpy()
+    batch = torch.var_mean(leaves[0].detach(), dim=0, correction=0)
+    var, mean = (
+        torch.lerp(torch.from_numpy(np.array(old)).to(new.dtype), new, 1 - momentum).numpy()
+        for old, new in zip((running_var, running_mean), batch, strict=True)
+    )
+    return out, (x, gamma, beta, eps), mean, var
+
+
+def batchnorm_backward(dout: Array, cache: tuple) -> tuple[Array, ...]:
+    """Return (dx, dgamma, dbeta)."""
+    *arrays, eps = cache
+    leaves = tuple(map(_leaf, arrays))
+    return _gradients(_batchnorm(leaves, eps), leaves, dout)
+
+
+def _conv(leaves: tuple[Any, ...], stride: int, pad: int) -> Any:
+    from torch.nn import functional
+
+    x, w, b = leaves
+    return functional.conv2d(x, w, b, stride=stride, padding=pad)
+
+
+def conv_forward_naive(x: Array, w: Array, b: Array, *, stride: int = 1, pad: int = 0) -> tuple[Array, tuple]:
+    """x (N, C, H, W), w (F, C, HH, WW), b (F,). Returns out and the cache (x, w, b, stride, pad)."""
+    out = _conv(tuple(map(_leaf, (x, w, b))), stride, pad)
+    return out.detach().numpy(), (x, w, b, stride, pad)
+
+
+def conv_backward_naive(dout: Array, cache: tuple) -> tuple[Array, ...]:
+    """Return (dx, dw, db)."""
+    x, w, b, stride, pad = cache
+    leaves = tuple(map(_leaf, (x, w, b)))
+    return _gradients(_conv(leaves, stride, pad), leaves, dout)
+
+
+def max_pool_forward_naive(x: Array, *, pool_h: int, pool_w: int, stride: int) -> tuple[Array, tuple]:
+    """x (N, C, H, W). Returns out and the cache (x, pool_h, pool_w, stride)."""
+    from torch.nn import functional
+
+    return functional.max_pool2d(_leaf(x), (pool_h, pool_w), stride).detach().numpy(), (x, pool_h, pool_w, stride)
+
+
+def max_pool_backward_naive(dout: Array, cache: tuple) -> Array:
+    """Return dx."""
+    from torch.nn import functional
+
+    x, pool_h, pool_w, stride = cache
+    leaf = _leaf(x)
+    return _gradients(functional.max_pool2d(leaf, (pool_h, pool_w), stride), (leaf,), dout)[0]
+
+
+LAYERS = (
+    Layer(
+        "affine",
+        {
+            "affine_forward": ("net-affine_forward", affine_forward),
+            "affine_backward": ("net-affine_backward", affine_backward),
+        },
+    ),
+    Layer(
+        "relu",
+        {
+            "relu_forward": ("net-relu_forward", relu_forward),
+            "relu_backward": ("net-relu_backward", relu_backward),
+        },
+    ),
+    Layer("softmax loss", {"softmax_loss": ("net-softmax_loss", softmax_loss)}),
+    Layer(
+        "batch norm",
+        {
+            "batchnorm_forward": ("norm-batchnorm_forward", batchnorm_forward),
+            "batchnorm_backward": ("norm-batchnorm_backward", batchnorm_backward),
+        },
+    ),
+    Layer(
+        "convolution",
+        {
+            "conv_forward_naive": ("conv-forward", conv_forward_naive),
+            "conv_backward_naive": ("conv-backward", conv_backward_naive),
+        },
+    ),
+    Layer(
+        "max pooling",
+        {
+            "max_pool_forward_naive": ("conv-pool_forward", max_pool_forward_naive),
+            "max_pool_backward_naive": ("conv-pool_backward", max_pool_backward_naive),
+        },
+    ),
+)
