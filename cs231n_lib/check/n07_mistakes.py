@@ -30,7 +30,7 @@ def output_mistakes(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: flo
         if axis
         else "You average along each row. Batch norm averages over the batch, axis 0: one mean per feature."
     )
-    return {
+    relations: Relations = {
         "ddof": (
             out(variances=variances * size / max(size - 1, 1)),
             f"You divide the sum of squares by {letter} - 1. Divide by {letter}: ddof=0, as np.var does by itself.",
@@ -38,10 +38,6 @@ def output_mistakes(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: flo
         "eps-outside": (
             out(variances=(np.sqrt(variances) + eps) ** 2 - eps),
             "eps belongs under the root: sqrt(var + eps), not sqrt(var) + eps.",
-        ),
-        "no-eps": (
-            out(eps=0.0) if variances.min() > 0 else np.full(1, np.nan),
-            "eps is missing: divide by sqrt(var + eps).",
         ),
         "eps-fixed": (out(eps=1e-5), "You use eps = 1e-5 whatever is asked. Use the argument."),
         "no-root": (
@@ -66,6 +62,9 @@ def output_mistakes(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: flo
         "beta-inside": (gamma * (x_hat + beta), "gamma multiplies beta too. Add beta last."),
         "gamma-beta-swapped": (beta * x_hat + gamma, "gamma multiplies and beta is added."),
     }
+    if variances.min() > 0:
+        relations["no-eps"] = (out(eps=0.0), "eps is missing: divide by sqrt(var + eps).")
+    return relations
 
 
 def dx_mistakes(x: np.ndarray, gamma: np.ndarray, eps: float, dout: np.ndarray, *, axis: int) -> Relations:
@@ -112,9 +111,10 @@ def dx_mistakes(x: np.ndarray, gamma: np.ndarray, eps: float, dout: np.ndarray, 
         "dx-scaled": (size * full, f"dx is {letter} times too large: check every 1/{letter}."),
         "dx-mean": (full / size, f"dx is {letter} times too small: no mean is taken over it, the loss has done that."),
         "no-gamma": (dx(gamma=np.ones_like(gamma)), "gamma is missing: d x_hat = dout * gamma."),
-        "no-eps": (dx(eps=0.0), "eps is missing in the backward pass: it is in the cache."),
         "eps-fixed": (dx(eps=1e-5), "You use eps = 1e-5. Take the one of the cache."),
     }
+    if variances.min() > 0:
+        relations["no-eps"] = (dx(eps=0.0), "eps is missing in the backward pass: it is in the cache.")
     if axis:
         late = gamma * dx(gamma=np.ones_like(gamma))
         hint = (

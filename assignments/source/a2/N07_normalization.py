@@ -27,7 +27,8 @@ def initial_params(sizes, *, weight_scale, rng):
     sizes : numbers per image, units of each hidden layer, classes;  weight_scale : standard deviation of the weights
     """
     params = {}
-    for i, (fan_in, width) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+    for i in range(1, len(sizes)):
+        fan_in, width = sizes[i - 1], sizes[i]
         params[f"W{i}"], params[f"b{i}"] = weight_scale * rng.normal(size=(fan_in, width)), np.zeros(width)
         if i < len(sizes) - 1:  # a hidden layer
             params[f"gamma{i}"], params[f"beta{i}"] = np.ones(width), np.zeros(width)
@@ -48,7 +49,7 @@ def initial_params(sizes, *, weight_scale, rng):
 import time
 
 import matplotlib.pyplot as plt
-from IPython.display import display
+from tqdm.auto import tqdm
 
 from cs231n_lib.data import load_dataset
 from cs231n_lib.gradient_check import numerical_gradient
@@ -531,10 +532,8 @@ if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backwar
 # and once with nothing in its place, each from nine scales of the first weights. It takes about 25 seconds; a bar shows
 # how far it is. **Guess** over how many of the nine scales each of the two learns at all.
 
+
 # %%
-from tqdm.auto import tqdm
-
-
 def no_norm_forward(x, gamma, beta, running_mean, running_var, *, train):
     """Stand where a norm would: the output is the input."""
     return x, None, running_mean, running_var
@@ -544,7 +543,7 @@ def no_norm_backward(dout, cache):
     return dout, np.zeros(dout.shape[1]), np.zeros(dout.shape[1])
 
 
-def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, num_epochs=8, learning_rate=0.1):
+def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, num_epochs=6, learning_rate=0.1):
     """Train the net of five hidden layers on the 1,000 images; return its history, None if the loss became nan."""
     params = initial_params([768, 50, 50, 50, 50, 50, 10], weight_scale=weight_scale, rng=np.random.default_rng(0))
     net = NormalizedNet(params, norm_forward=norm_forward, norm_backward=norm_backward)
@@ -563,7 +562,7 @@ def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, n
 
 
 if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backward"):
-    weight_scales = np.geomspace(1e-3, 1.0, 9)
+    weight_scales = np.geomspace(1e-3, 1.0, 7)
     kinds = {"batch norm": (batchnorm_forward, batchnorm_backward), "no norm": (no_norm_forward, no_norm_backward)}
     best = {kind: [] for kind in kinds}
     for scale in tqdm(weight_scales, desc="weight scales"):
