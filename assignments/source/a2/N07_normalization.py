@@ -5,8 +5,9 @@
 # somebody watches the scale. You can choose the first weights with great care. Or you can put a layer into the net
 # that **measures its numbers and sets their scale**, at every step of the training. That layer is today's subject.
 #
-# You will write it forward and backward, simplify its gradient from eleven lines to two, put it into a deep net, and
-# find out what it buys and what it costs. Its sibling, layer norm, is what today's language and vision models use.
+# You will write it forward and backward, simplify its gradient from a walk of six steps to one expression, put it into
+# a deep net, and find out what it buys and what it costs. Then you write its sibling, layer norm, the one inside
+# today's language models.
 #
 # 35 points · about three hours, of which the computer needs about two minutes.
 
@@ -176,16 +177,16 @@ def edge_cases(subject, rng, report):
     with report.stage("a batch of one, a single feature, momentum 0 and 1"):
         for rows, features, momentum in ((1, 5, 0.9), (6, 1, 0.0), (3, 4, 1.0)):
             batch = replace(random_batch(rng, rows, features), momentum=momentum)
-            out, _, running = run(subject, batch, report, train=True)
+            out, _, kept = run(subject, batch, report, train=True)
             report.close(out, batch.out(), name="out")
-            require_running(running, batch, report)
+            require_running(kept, batch, report)
     with report.stage("ten batches, one after the other"):
         mean, var = np.zeros(3), np.ones(3)
         for _ in range(10):
             batch = replace(random_batch(rng, 5, 3), running_mean=mean, running_var=var, momentum=0.9)
-            _, _, running = run(subject, batch, report, train=True)
-            require_running(running, batch, report)
-            mean, var = running
+            _, _, kept = run(subject, batch, report, train=True)
+            require_running(kept, batch, report)
+            mean, var = kept
     with report.stage("test mode in between changes nothing"):
         first, second = random_batch(rng, 4, 3), random_batch(rng, 6, 3)
         before = run(subject, first, report, train=True)[0]
@@ -470,8 +471,8 @@ class NormalizedNet:
         loss : float, mean cross-entropy, no regularization;  grads : {name: gradient} with the keys of params
         """
         ### BEGIN SOLUTION
-        p, train, h, caches = self.params, y is not None, X, []
-        for i in range(1, self.num_layers):
+        p, last, train, h, caches = self.params, self.num_layers, y is not None, X, []
+        for i in range(1, last):
             h, affine_cache = affine_forward(h, p[f"W{i}"], p[f"b{i}"])
             h, norm_cache, mean, var = self.norm_forward(
                 h, p[f"gamma{i}"], p[f"beta{i}"], self.state[f"mean{i}"], self.state[f"var{i}"], train=train
@@ -480,9 +481,8 @@ class NormalizedNet:
                 self.state[f"mean{i}"], self.state[f"var{i}"] = mean, var
             h, relu_cache = relu_forward(h)
             caches.append((affine_cache, norm_cache, relu_cache))
-        last = self.num_layers
         scores, last_cache = affine_forward(h, p[f"W{last}"], p[f"b{last}"])
-        if not train:
+        if y is None:
             return scores
         loss, dscores = softmax_loss(scores, y)
         grads = {}
@@ -640,7 +640,7 @@ result.points
 # ### What it costs: the batch
 #
 # A batch's mean is an estimate of the true mean, and a small batch gives a poor one. Same net, first weights of scale
-# 0.1, four passes with batches of 50, 10, 4 and 2. It takes 10 to 20 seconds. **Guess:** does a net with batch norm
+# 0.1, four passes with batches of 50, 10, 4 and 2. It takes about 20 seconds. **Guess:** does a net with batch norm
 # still learn from batches of 2?
 
 # %%
@@ -698,7 +698,7 @@ def experiment(subject, rng, report):
     answer = report.choices(subject, "ABCDE")
     true = set("ABCDE")
     gamma, beta, eps = np.ones(3), rng.normal(size=3), 1e-12
-    for _ in range(20):
+    for _ in range(24):
         image, others, more = rng.normal(size=(1, 3)), rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
         first, second = (normalized(np.concatenate([image, rest]), gamma, beta, eps, axis=0) for rest in (others, more))
         if np.allclose(first[0], second[0]):
@@ -846,7 +846,7 @@ result.points
 # ### The same net with layer norm
 #
 # Your net takes any norm; layer norm only has to be dressed up to take and return running statistics that it does not
-# use. The same four batch sizes as before, 10 to 20 seconds. **Guess** what its curve looks like beside that of batch
+# use. The same four batch sizes as before, about 20 seconds. **Guess** what its curve looks like beside that of batch
 # norm.
 
 
@@ -876,9 +876,9 @@ if ready("norm-NormalizedNet", "norm-layernorm_forward", "norm-layernorm_backwar
     plt.show()
 
 # %% [markdown]
-# With batches of 2 batch norm is no better than chance: as question 2 found, it makes of any two inputs 1 and -1, so in
-# training a number says only which of two images is ahead, and the running statistics of test mode belong to a layer
-# that the net has not been trained with. Layer norm does not notice.
+# Layer norm does not notice the size of the batch. Batch norm with batches of 2 is little better than chance: your
+# answer to question 2 says what it leaves of two numbers in training, and in test mode the running statistics then
+# make another layer of it, one that the net has not been trained with.
 #
 # **Question 3.** The images of a data set can be normalized too, before any net sees them. They are a table of $N$
 # images and $D$ pixels. Which of these treatments does to the table what *batch norm* does to a batch, and which what
@@ -991,8 +991,8 @@ result.points
 # | shape of mean and variance | $(D,)$ | $(N, 1)$ |
 # | learned | $\gamma, \beta$ of shape $(D,)$ | $\gamma, \beta$ of shape $(D,)$ |
 # | for testing | running mean and variance, another mode | nothing: always the same |
-# | small batches | noisy, at 1 useless | no difference |
-# | forget what? | to switch the mode: the classic bug | |
+# | small batches | the smaller, the worse | no difference |
+# | the classic bug | testing in training mode | the axis |
 #
 # Both make a net indifferent to the scale of its weights, and that is why deep nets train from rough beginnings. In
 # **N10** batch norm meets images: there a channel's mean runs over the batch *and* over all positions, and between the
