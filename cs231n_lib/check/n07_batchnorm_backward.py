@@ -1,5 +1,6 @@
 """What is examined in N07: the backward pass of a normalization; of batch norm twice, step by step and simplified."""
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -20,7 +21,7 @@ SPEEDUP = 5  # over a Python loop over the rows; measured on one busy core: 40 a
 def gradient_case(
     subject: Subject, rng: np.random.Generator, report: Report, n: int, d: int, *, axis: int, name: str, eps: float
 ) -> None:
-    """Judge the three gradients on a fresh batch and the cache that belongs to it. name : of the stages
+    """Judge the three gradients on a fresh batch and the cache that belongs to it. name : as in `judge_gradients`
 
     The means of dout are far from 0: on a centred dout the path through the mean carries nothing, and whoever leaves
     it out is not found out.
@@ -42,25 +43,30 @@ def judge_gradients(
     name: str,
     eps: float,
 ) -> None:
-    """Judge the three gradients at one place, in stages named after it."""
-    with report.stage(f"{name}: shape"):
-        call = subject.call(dout, make_cache(x, gamma, eps, axis=axis))
-        got = dict(zip(NAMES, results(call.value, NAMES, report), strict=True))
-        report.array(got["dx"], x.shape, name="dx")
-    with report.stage(f"{name}: inputs untouched"):
-        report.untouched(call, ["dout", "cache"])
+    """Judge the three gradients at one place. name : makes all of it one stage; without one each step is a stage"""
+
+    def step(what: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if name else report.stage(what)
+
     wants = dict(zip(NAMES, norm_slopes(x, gamma, eps, dout, axis=axis), strict=True))
-    with report.stage(f"{name}: dgamma and dbeta"):
-        require_sums(got, x, dout, wants, report)
-    with report.stage(f"{name}: dx"):
-        mistakes = symptoms_of(dx_mistakes(x, gamma, eps, dout, axis=axis))
-        report.close(got["dx"], wants["dx"], name="dx", symptoms=mistakes)
+    with report.stage(name) if name else contextlib.nullcontext():
+        with step("shape"):
+            call = subject.call(dout, make_cache(x, gamma, eps, axis=axis))
+            got = dict(zip(NAMES, results(call.value, NAMES, report), strict=True))
+            report.array(got["dx"], x.shape, name="dx")
+        with step("inputs untouched"):
+            report.untouched(call, ["dout", "cache"])
+        with step("dgamma and dbeta"):
+            require_sums(got, x, dout, wants, report)
+        with step("dx"):
+            mistakes = symptoms_of(dx_mistakes(x, gamma, eps, dout, axis=axis))
+            report.close(got["dx"], wants["dx"], name="dx", symptoms=mistakes)
 
 
 def examine_backward(subject: Subject, rng: np.random.Generator, report: Report, *, axis: int) -> None:
     """Examine a backward pass. axis : 0 for batch norm, 1 for layer norm"""
     n, d = distinct_sizes(rng, 2)
-    gradient_case(subject, rng, report, n, d, axis=axis, name="a batch", eps=float(rng.uniform(0.2, 0.4)))
+    gradient_case(subject, rng, report, n, d, axis=axis, name="", eps=float(rng.uniform(0.2, 0.4)))
     gradient_case(subject, rng, report, d, n, axis=axis, name="another shape", eps=1e-5)
     gradient_case(subject, rng, report, n, n, axis=axis, name="as many rows as features", eps=0.1)
     with report.stage("float32 and column order"):

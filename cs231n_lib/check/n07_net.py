@@ -1,5 +1,6 @@
 """What is examined in N07: batch norm wired into a deep net, and two questions about what it changes."""
 
+import contextlib
 import itertools
 from typing import Any
 
@@ -71,13 +72,20 @@ def _calling(spy: NormSpy, call: Any) -> Any:
 @exercise("norm-NormalizedNet", points=3, title="batch norm in a net")
 def examine_normalized_net(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     d, h, c, other = distinct_sizes(rng, 4)
-    net_case(subject, rng, report, [d, h, c], name="one hidden layer")
+    net_case(subject, rng, report, [d, h, c])
     net_case(subject, rng, report, [d, other, other, c], name="two of the same width")
     net_case(subject, rng, report, [d, h, other, c], name="two of different widths")
 
 
-def net_case(subject: Subject, rng: np.random.Generator, report: Report, sizes: list[int], *, name: str) -> None:
-    """Judge scores in test mode, then loss, running statistics and gradients in training, in stages named after it."""
+def net_case(subject: Subject, rng: np.random.Generator, report: Report, sizes: list[int], *, name: str = "") -> None:
+    """Judge scores in test mode, then loss, running statistics and gradients in training.
+
+    name : makes all of it one stage of that name; without a name each step is a stage
+    """
+
+    def step(what: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if name else report.stage(what)
+
     params, hidden, n = net_params(rng, sizes), len(sizes) - 2, 8
     x, y = rng.normal(size=(n, sizes[0])), rng.integers(0, sizes[-1], size=n)
     state: Arrays = {}
@@ -89,33 +97,34 @@ def net_case(subject: Subject, rng: np.random.Generator, report: Report, sizes: 
         report.fail("NormalizedNet(...) must make an object", symptom="not-a-class")
     net.set("state", state)
     loss = net.attribute("loss")
-    with report.stage(f"{name}: scores in test mode"):
-        call = _calling(spy, lambda: loss.call(x))
-        if isinstance(call.value, tuple):
-            report.fail(
-                "without labels, loss(X) must return the scores alone",
-                hint="Without y there is no loss: leave early, with the scores.",
-                symptom="scores-not-alone",
-            )
-        scores = report.array(call.value, (n, sizes[-1]), name="scores")
-        report.untouched(call, ["X"])
-        _require_wiring(spy, state, hidden, report, train=False)
-        want = net_scores(params, x, state=state)
-        report.close(scores, want, name="scores", symptoms=symptoms_of(_score_mistakes(params, x, state)))
-        _require_state(net, state, report, train=False)
-    with report.stage(f"{name}: loss"):
-        spy.clear()
-        call = _calling(spy, lambda: loss.call(x, y))
-        value, grads = results(call.value, ("loss", "grads"), report)
-        _require_untouched(call, net, params, report)
-        _require_wiring(spy, state, hidden, report, train=True)
-        number = isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.shape == ())
-        report.require(number, f"loss must be a number, got {type(value).__name__}", symptom="loss-form")
-        report.close(np.asarray(value), net_loss(params, x, y).real, name="loss")
-    with report.stage(f"{name}: running statistics"):
-        _require_state(net, _next_state(spy, state), report, train=True)
-    with report.stage(f"{name}: gradients"):
-        _require_gradients(grads, params, x, y, spy, report)
+    with report.stage(name) if name else contextlib.nullcontext():
+        with step("scores in test mode"):
+            call = _calling(spy, lambda: loss.call(x))
+            if isinstance(call.value, tuple):
+                report.fail(
+                    "without labels, loss(X) must return the scores alone",
+                    hint="Without y there is no loss: leave early, with the scores.",
+                    symptom="scores-not-alone",
+                )
+            scores = report.array(call.value, (n, sizes[-1]), name="scores")
+            report.untouched(call, ["X"])
+            _require_wiring(spy, state, hidden, report, train=False)
+            want = net_scores(params, x, state=state)
+            report.close(scores, want, name="scores", symptoms=symptoms_of(_score_mistakes(params, x, state)))
+            _require_state(net, state, report, train=False)
+        with step("loss"):
+            spy.clear()
+            call = _calling(spy, lambda: loss.call(x, y))
+            value, grads = results(call.value, ("loss", "grads"), report)
+            _require_untouched(call, net, params, report)
+            _require_wiring(spy, state, hidden, report, train=True)
+            number = isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.shape == ())
+            report.require(number, f"loss must be a number, got {type(value).__name__}", symptom="loss-form")
+            report.close(np.asarray(value), net_loss(params, x, y).real, name="loss")
+        with step("running statistics"):
+            _require_state(net, _next_state(spy, state), report, train=True)
+        with step("gradients"):
+            _require_gradients(grads, params, x, y, spy, report)
 
 
 def _score_mistakes(params: Arrays, x: np.ndarray, state: Arrays) -> Relations:

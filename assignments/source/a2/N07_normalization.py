@@ -128,8 +128,9 @@ print("2 * x_hat + 10 ", (2 * x_hat + 10).round(2))
 # should not hang on what else is in it. So during training the layer keeps a **running mean** and a **running
 # variance**, a memory of the batches that fades: with momentum $m = 0.9$,
 #
-# $$\texttt{running\_mean} \leftarrow m \cdot \texttt{running\_mean} + (1 - m) \cdot \mu, \qquad
-# \texttt{running\_var} \leftarrow m \cdot \texttt{running\_var} + (1 - m) \cdot v.$$
+# $$r_\mu \leftarrow m \, r_\mu + (1 - m) \, \mu, \qquad r_v \leftarrow m \, r_v + (1 - m) \, v,$$
+#
+# where $r_\mu$ is `running_mean` and $r_v$ is `running_var`.
 #
 # In test mode it normalizes by these two in place of $\mu$ and $v$, and does not change them.
 #
@@ -562,7 +563,7 @@ def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, n
 
 
 if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backward"):
-    weight_scales = np.geomspace(1e-3, 1.0, 7)
+    weight_scales = np.geomspace(0.002, 2.0, 7)
     kinds = {"batch norm": (batchnorm_forward, batchnorm_backward), "no norm": (no_norm_forward, no_norm_backward)}
     best = {kind: [] for kind in kinds}
     for scale in tqdm(weight_scales, desc="weight scales"):
@@ -580,9 +581,10 @@ if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backwar
     plt.show()
 
 # %% [markdown]
-# Without a norm there is a narrow window, and outside it nothing is learned at all. With it, the net learns from every
-# one of them, over three powers of ten: the figure is best in the middle, but nowhere is it nothing. (10 % is chance,
-# and a thousand images do not make a good classifier. Here only the comparison counts.) The next question asks why.
+# Without a norm there is a narrow window, near $\sqrt{2/50} = 0.2$, and outside it nothing is learned at all. In the
+# window it does as well as the other. With the norm, the net learns from every one of the seven, over three powers of
+# ten. (10 % is chance, and a thousand images do not make a good classifier. Here only the comparison counts.) The next
+# question asks why.
 #
 # **Question 1.** A net *affine, batch norm, ReLU, affine* is in training mode. Each of the following is done to its
 # parameters or to its input. Which leave the scores of the whole batch as they were, whatever the batch and the
