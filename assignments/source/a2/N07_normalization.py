@@ -744,7 +744,7 @@ figure, panels = plt.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
 for panel, values, title in zip(panels, (table, by_column, by_row), ("x", "by column", "by row"), strict=True):
     panel.imshow(values, cmap="cividis", aspect="auto")
     for (i, j), value in np.ndenumerate(values):
-        light = value < values.mean()
+        light = value < (values.min() + values.max()) / 2
         panel.text(j, i, f"{value:.2f}", ha="center", va="center", color="white" if light else "black")
     panel.set(title=title, xticks=range(3), yticks=range(3), xlabel="feature")
 panels[0].set_ylabel("example")
