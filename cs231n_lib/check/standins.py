@@ -70,7 +70,7 @@ def softmax_loss(scores: Array, y: Array) -> tuple[float, Array]:
     import torch
 
     leaf = _leaf(scores)
-    loss = torch.nn.functional.cross_entropy(leaf, torch.from_numpy(np.asarray(y, dtype=np.int64)))
+    loss = torch.nn.functional.cross_entropy(leaf, torch.from_numpy(np.array(y, dtype=np.int64)))
     return float(loss.detach()), _gradients(loss, (leaf,), np.ones(()))[0]
 
 
