@@ -1,11 +1,10 @@
 """What is examined in N07: the backward pass of a normalization; of batch norm twice, step by step and simplified."""
 
 import contextlib
-import time
-from collections.abc import Callable
 
 import numpy as np
 
+from .clock import seconds
 from .n00_start import distinct_sizes
 from .n07_form import make_cache, results
 from .n07_mistakes import dx_mistakes, require_sums, symptoms_of
@@ -89,7 +88,7 @@ def examine_batchnorm_backward_alt(subject: Subject, rng: np.random.Generator, r
     with report.stage("speed"):
         x, dout = rng.normal(size=(4000, 3)), rng.normal(size=(4000, 3))
         cache = make_cache(x, np.ones(3), 1e-5, axis=0)
-        loop = _seconds(lambda: [float((row * other).sum()) for row, other in zip(x, dout, strict=True)])
+        loop = seconds(lambda: [float((row * other).sum()) for row, other in zip(x, dout, strict=True)])
         yours = min(subject.call(dout, cache).seconds for _ in range(3))  # the least disturbed by other programs
         report.require(
             loop >= SPEEDUP * yours,
@@ -97,9 +96,3 @@ def examine_batchnorm_backward_alt(subject: Subject, rng: np.random.Generator, r
             hint="No Python loop is needed: two sums over axis 0, then one expression for the whole table.",
             symptom="slow",
         )
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
