@@ -107,14 +107,17 @@ def build_release(assignment: str, target: Path) -> list[Path]:
 
 
 def secret_lines(assignment: str) -> dict[str, str]:
-    """Return every telling line of a solution or hidden test, white space folded: {line: where it stands}."""
+    """Return every telling line of a solution or hidden test, white space folded: {line: where it stands}.
+
+    Comments, imports and lines under MIN_LINE characters tell nothing.
+    """
     found = {}
     for path in source_files(assignment):
         for cell in read_source(path):
             for name in ("SOLUTION", "HIDDEN TESTS"):
                 for line in region(cell.text, name):
                     folded = " ".join(line.split())
-                    if len(folded.partition("#")[0]) >= MIN_LINE:
+                    if len(folded.partition("#")[0]) >= MIN_LINE and not folded.startswith(("import ", "from ")):
                         found[folded] = f"{path.name}, {cell.id}"
     return found
 

@@ -148,9 +148,9 @@ def max_pool_backward_naive(dout: Array, cache: tuple) -> Array:
     """Return dx."""
     from torch.nn import functional
 
-    x, pool_h, pool_w, stride = cache
-    leaf = _leaf(x)
-    return _gradients(functional.max_pool2d(leaf, (pool_h, pool_w), stride), (leaf,), dout)[0]
+    maps, height, width, step = cache
+    leaf = _leaf(maps)
+    return _gradients(functional.max_pool2d(leaf, (height, width), step), (leaf,), dout)[0]
 
 
 LAYERS = (

@@ -205,8 +205,7 @@ def affine_backward(dout, cache):
     x, w = cache
     dx = (dout @ w.T).reshape(x.shape)  # (N, M) @ (M, D)
     dw = x.reshape(len(x), -1).T @ dout  # (D, N) @ (N, M)
-    db = dout.sum(axis=0)  # b was added to every row
-    return dx, dw, db
+    return dx, dw, dout.sum(axis=0)  # b was added to every row
     ### END SOLUTION
 
 
@@ -695,12 +694,12 @@ def train_net(X_train, y_train, X_val, y_val, *, progress=False):
         reg=1e-3,
         seed=0,
     )
-    solver = Solver(
+    trainer = Solver(
         net, (X_train, y_train), (X_val, y_val), optimizer=SGD(learning_rate=0.05), rng=np.random.default_rng(0)
     )
     # At least 1,000 steps of 100, however few images there are.
     num_epochs = max(5, 100_000 // len(X_train))
-    return net, solver.train(num_epochs=num_epochs, batch_size=100, progress=progress)
+    return net, trainer.train(num_epochs=num_epochs, batch_size=100, progress=progress)
     ### END SOLUTION
 
 
