@@ -21,20 +21,24 @@ class Submission:
     flags: tuple[tuple[str, str], ...] = ()
 
 
-def collect(folder: Path, assignment: str, wanted: list[str]) -> Iterator[Submission]:
-    """Yield a submission for every student folder or zip in `folder`, in order of their names.
-
-    folder : holds STUDENT/[assignment/]*.ipynb or STUDENT.zip
-    wanted : names of the assignment's notebooks, without .ipynb
-    Raises CourseError if `folder` is not a folder or holds nothing.
-    """
+def entries_of(folder: Path) -> list[Path]:
+    """Return the student folders and zips in `folder`. Raises CourseError if it is no folder or holds none."""
     if not folder.is_dir():
         raise CourseError(f"submissions must be a folder with one folder or zip per student, got {str(folder)!r}")
     entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and not p.is_symlink()]
     entries = [p for p in entries if p.is_dir() or p.suffix == ".zip"]
     if not entries:
         raise CourseError(f"submissions must hold one folder or zip per student, got none in {str(folder)!r}")
-    for entry, (student, flags) in _students(entries).items():
+    return entries
+
+
+def collect(folder: Path, assignment: str, wanted: list[str]) -> Iterator[Submission]:
+    """Yield a submission for every student folder or zip in `folder`, in order of their names.
+
+    folder : holds STUDENT/[assignment/]*.ipynb or STUDENT.zip
+    wanted : names of the assignment's notebooks, without .ipynb
+    """
+    for entry, (student, flags) in _students(entries_of(folder)).items():
         try:
             files = dict(_in_folder(entry, assignment) if entry.is_dir() else _in_zip(entry))
         except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:

@@ -5,8 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .collect import Submission, collect
-from .course import Course, CourseError
+from .collect import Submission, collect, entries_of
+from .course import Course, CourseError, source_folder
 from .feedback import write_feedback
 from .gradebook import GradeBook
 from .grading import Graded, grade, prepare
@@ -42,6 +42,9 @@ def grade_folder(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    # A wrong name is said before anything is built.
+    source_folder(assignment)
+    entries_of(folder)
     sandbox = find_sandbox(allow_none=allow_none, data=data_folder())
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -99,7 +99,7 @@ def test_check_says_not_implemented_yet_on_the_release_and_exits_with_1():
         (["check", "README.md"], "must be a Jupyter notebook"),
         (["data", "get", "imagenet"], "imagenet"),
         (["data", "import", "mine", "nowhere"], "nowhere"),
-        (["grade", "a9", "nowhere"], "a9"),
+        (["grade", "a9", "tests"], "a9"),
         (["grade", "a1", "nowhere"], "nowhere"),
         (["report", "a1", "--course", "nowhere"], "must be graded before"),
     ],
