@@ -19,6 +19,12 @@ MODULES: tuple[str, ...] = (
     "n04_softmax_loss",
     "n04_net",
     "n04_train",
+    "n06_init",
+    "n06_net",
+    "n06_overfit",
+    "n06_rules",
+    "n06_adam",
+    "n06_train",
 )  # in the order of the course
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-MODULES = ("n00_start", "n01_knn", "n04_layers", "n04_stateful", "n04_net")
+MODULES = ("n00_start", "n01_knn", "n04_layers", "n04_stateful", "n04_net", "n06_net", "n06_rules", "n06_training")
 
 
 @dataclass(frozen=True)
