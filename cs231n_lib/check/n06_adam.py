@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .n06_rules import SHARED, Array, Config, averages, one_step, other_shapes, rule_case, two_parameters, walk
+from .n06_rules import SHARED, Array, Config, Slip, averages, one_step, other_shapes, rule_case, two_parameters, walk
 from .report import NotAnswered, Report, Symptom, looks_like
 from .spec import exercise
 from .subject import Subject
@@ -25,29 +25,28 @@ def adam_oracle(w: Array, grads: list[Array], rates: list[float], config: Config
     return walk(make, w, grads, rates)
 
 
-def _adam_slips(grads: list[Array], rates: list[float], config: Config, n: int) -> list[tuple[str, Array, str]]:
-    b1, b2, eps = config["beta1"], config["beta2"], config["epsilon"]
+def _adam_slips(grads: list[Array], rates: list[float], config: Config, n: int) -> list[Slip]:
+    b1, b2, eps = config["beta1"], config["beta2"], config["epsilon"]  # epsilon is judged in a stage of its own
     squares, t = [grad**2 for grad in grads], n + 1
 
-    def step(m: Array, v: Array, *, at1: float = t, at2: float = t, inside: bool = False) -> Array:
+    def step(m: Array, v: Array, *, at1: float = t, at2: float = t) -> Array:
         """Step with the corrections of step at1 and at2; infinity leaves one out."""
         m, v = m / (1 - b1**at1), v / (1 - b2**at2)
-        return -rates[n] * m / (np.sqrt(v + eps) if inside else np.sqrt(v) + eps)
+        return -rates[n] * m / (np.sqrt(v) + eps)
 
     m, v, never = averages(grads, b1), averages(squares, b2), float("inf")
     stored_m, stored_v = _stored(grads, b1), _stored(squares, b2)
+    crossed = step(m, v, at1=t * np.log(b2) / np.log(b1), at2=t * np.log(b1) / np.log(b2))
+    early = "t is 1 in a parameter's first step: count it up once per call, in config and not in a global."
     found = [
         ("no-correction", step(m, v, at1=never, at2=never), "The bias correction is missing."),
         ("m-uncorrected", step(m, v, at1=never), "m needs its bias correction too: m / (1 - beta1**t)."),
         ("v-uncorrected", step(m, v, at2=never), "v needs its bias correction too: v / (1 - beta2**t)."),
-        ("eps-inside", step(m, v, inside=True), "epsilon is added to the root, not under it."),
         ("betas-swapped", _crossed(grads, squares, rates[n], b1, b2, eps), "beta1 belongs to m and beta2 to v."),
-        ("correction-swapped", step(m, v, at1=t * np.log(b2) / np.log(b1), at2=t * np.log(b1) / np.log(b2)),
-         "m is divided by 1 - beta1**t, and v by 1 - beta2**t."),
-        ("t-too-late", step(m, v, at1=t - 1, at2=t - 1) if n else np.full_like(m, np.nan), "Count t up first."),
-        ("t-too-early", step(m, v, at1=t + 1, at2=t + 1), "t is 1 in the first step: count it up once per call."),
+        ("correction-swapped", crossed, "m is divided by 1 - beta1**t, and v by 1 - beta2**t."),
+        ("t-too-early", step(m, v, at1=t + 1, at2=t + 1), early),
         ("decay-swapped", step(averages(grads, 1 - b1), averages(squares, 1 - b2)), "beta multiplies the old average."),
-    ]  # fmt: skip
+    ]
     if n:
         late = (
             "What was corrected went back into config: m and v there stay as they are, the corrected are for the step."
@@ -56,6 +55,7 @@ def _adam_slips(grads: list[Array], rates: list[float], config: Config, n: int) 
             ("correction-stored", step(stored_m, stored_v), late),
             ("correction-stored", step(stored_m, v), late),
             ("correction-stored", step(m, stored_v), late),
+            ("t-too-late", step(m, v, at1=t - 1, at2=t - 1), "Count t up before you use it, not after."),
             ("t-not-kept", step(m, v, at1=1, at2=1), "t is 1 again: put it into config and return it."),
             ("memory-not-kept", step((1 - b1) * grads[n], (1 - b2) * squares[n]), "Put m and v into config."),
             ("memory-not-kept", step((1 - b1) * grads[n], (1 - b2) * squares[n], at1=1, at2=1), "Return the config."),
@@ -81,7 +81,7 @@ def _stored(values: list[Array], decay: float) -> Array:
 
 @exercise("deep-adam", points=5, title="Adam")
 def examine_adam(subject: Subject, rng: np.random.Generator, report: Report) -> None:
-    config = {"beta1": float(rng.uniform(0.6, 0.7)), "beta2": float(rng.uniform(0.8, 0.9)), "epsilon": 1e-8}
+    config = {"beta1": float(rng.uniform(0.6, 0.7)), "beta2": float(rng.uniform(0.8, 0.9)), "epsilon": 1e-12}
     with report.stage("first step"):
         w, dw = rng.normal(size=(4, 3)), rng.normal(0.3, 1.0, size=(4, 3))
         next_w, _, _ = one_step(subject, w, dw, config | {"learning_rate": 0.1}, report)

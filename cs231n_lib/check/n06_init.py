@@ -1,5 +1,6 @@
 """What is examined in N06: the weights that a deep net starts from."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def params_of(value: Any, dims: list[int], report: Report) -> dict[str, np.ndarr
         hint=f"{len(dims)} sizes are {len(dims) - 1} layers, counted from 1: one for each pair of neighbours in dims.",
         symptom="keys",
     )
-    for layer, shape in enumerate(zip(dims, dims[1:], strict=False), start=1):
+    for layer, shape in enumerate(itertools.pairwise(dims), start=1):
         report.array(value[f"W{layer}"], shape, name=f'params["W{layer}"]')
         report.array(value[f"b{layer}"], shape[1:], name=f'params["b{layer}"]')
     return dict(value)
@@ -117,7 +118,7 @@ def _spread(
 
 def _examine_kaiming(subject: Subject, dims: list[int], seed: int, report: Report) -> None:
     params = params_of(subject(dims, seed=seed, dtype="float64"), dims, report)
-    for layer, (fan_in, fan_out) in enumerate(zip(dims, dims[1:], strict=False), start=1):
+    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(dims), start=1):
         known = {
             "xavier": (fan_in**-0.5, "sqrt(1 / fan_in) is for layers without ReLU: half of it is cut off, so 2."),
             "fan-out": ((2 / fan_out) ** 0.5, "Count what flows into a unit: the rows of W, not its columns."),
@@ -135,7 +136,7 @@ def _examine_draws(
     subject: Subject, dims: list[int], seed: int, scale: float, first: dict[str, np.ndarray], report: Report
 ) -> None:
     weights = [first[f"W{layer}"].ravel() for layer in range(1, len(dims))]
-    for before, after in zip(weights, weights[1:], strict=False):
+    for before, after in itertools.pairwise(weights):
         shared = min(before.size, after.size)
         report.require(
             not np.allclose(before[:shared], after[:shared]),

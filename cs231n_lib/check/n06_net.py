@@ -26,9 +26,10 @@ def draw_net(rng: np.random.Generator, depth: int, *, images: bool = False) -> I
 @exercise("deep-fc_forward", points=5, title="a net of any depth, forward")
 def examine_fc_forward(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     lend(subject)
-    for name, depth, images in (("three layers", 3, False), ("images", 2, True), ("one layer", 1, False)):
-        forward_case(subject, report, draw_net(rng, depth, images=images), name=name)
+    forward_case(subject, report, draw_net(rng, 3), name="three layers")
     forward_case(subject, report, draw_net(rng, 5), name="five layers")
+    forward_case(subject, report, draw_net(rng, 2, images=True), name="images")
+    forward_case(subject, report, draw_net(rng, 1), name="one layer")
     forward_case(subject, report, draw_net(rng, 11), name="eleven layers")
     with report.stage("float32 and column order"):
         params, x, _ = draw_net(rng, 3, images=True)
@@ -45,6 +46,12 @@ def forward_case(subject: Subject, report: Report, inputs: Inputs, *, name: str)
     with report.stage(name):
         call = subject.call(params, x)
         scores, caches = pair(call.value, "scores", "caches", report)
+        if isinstance(scores, np.ndarray) and scores.shape in _inner_shapes(params, len(x)):
+            report.fail(
+                f"scores must have shape {want.shape}, got {scores.shape}: these are hidden units of a net of {depth}",
+                hint="Let params tell the number of layers: len(params) // 2.",
+                symptom="depth-fixed",
+            )
         scores = report.array(scores, want.shape, name="scores")
         report.untouched(call, ["params", "X"])
         report.close(scores, want, name="scores", symptoms=_score_slips(params, x, want))
@@ -54,6 +61,12 @@ def forward_case(subject: Subject, report: Report, inputs: Inputs, *, name: str)
             hint=f"Keep what every layer leaves: here {depth} of affine layers and {depth - 1} of ReLUs.",
             symptom="no-cache",
         )
+
+
+def _inner_shapes(params: Params, n: int) -> list[tuple[int, int]]:
+    """Return the shapes of the hidden layers that are not the shape of the scores."""
+    widths = [params[f"b{layer}"].size for layer in range(1, len(params) // 2 + 1)]
+    return [(n, width) for width in widths[:-1] if width != widths[-1]]
 
 
 def _score_slips(params: Params, x: np.ndarray, want: np.ndarray) -> list[Symptom]:

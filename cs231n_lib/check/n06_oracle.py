@@ -3,6 +3,7 @@
 Also what the box of a grader lacks: layers on autograd that the judge lends to the student's code for an examination.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ def names(depth: int) -> list[str]:
 def random_params(rng: np.random.Generator, dims: list[int]) -> Params:
     """Return float64 parameters for layers of these sizes, none of them zero: a missing bias must show."""
     params = {}
-    for layer, (fan_in, fan_out) in enumerate(zip(dims, dims[1:], strict=False), start=1):
+    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(dims), start=1):
         params[f"W{layer}"] = rng.normal(0.2, 1.2, size=(fan_in, fan_out)) / math.sqrt(fan_in)
         params[f"b{layer}"] = rng.normal(0.2, 0.5, size=fan_out)
     return params

@@ -14,7 +14,8 @@ from .subject import Call, Subject
 Array = np.ndarray
 Config = dict[str, Any]
 Oracle = Callable[[Array, list[Array], list[float], Config], list[Array]]
-Slips = Callable[[list[Array], list[float], Config, int], list[tuple[str, Array, str]]]
+Slip = tuple[str, Array, str]  # (symptom, the step that such a rule makes, hint)
+Slips = Callable[[list[Array], list[float], Config, int], list[Slip]]
 
 
 def walk(make: Callable[[Any], Any], w: Array, grads: Sequence[Array], rates: Sequence[float]) -> list[Array]:
@@ -76,18 +77,33 @@ def steps(
     return places
 
 
-def judge_steps(
-    places: list[Array], wants: list[Array], w: Array, slips: list[list[tuple[str, Array, str]]], report: Report
-) -> None:
-    """Compare place by place; slips : for each step, (symptom, the place it would lead to, hint)"""
-    before = w
-    for number, (place, want, known) in enumerate(zip(places, wants, slips, strict=True), start=1):
-        stays = f"The parameter did not move in step {number}: use the memory after it has been updated, not before."
-        symptoms = [Symptom("stands-still", looks_like(before), stays)] if not np.allclose(before, want) else []
-        symptoms += [Symptom(name, looks_like(value, rtol=1e-7), hint) for name, value, hint in known]
-        uphill = Symptom("uphill", looks_like(2 * before - want, rtol=1e-7), "It climbs: the step has the wrong sign.")
-        report.close(place, want, name=f"next_w of step {number}", symptoms=[*symptoms, uphill])
-        before = place
+def judge_steps(places: list[Array], wants: list[Array], w: Array, slips: list[list[Slip]], report: Report) -> None:
+    """Compare place by place. slips : for each step, what known mistakes would do there
+
+    Two mistakes can agree in one step: the one that explains all of the steps is named.
+    """
+    moved = np.diff([w, *places], axis=0)
+    explains = {
+        name: all(
+            any(looks_like(step)(moved[n]) for other, step, _ in known if other == name)
+            for n, known in enumerate(slips)
+            if any(other == name for other, _, _ in known)
+        )
+        for name in {name for known in slips for name, _, _ in known}
+    }
+    for n, (place, want) in enumerate(zip(places, wants, strict=True)):
+        right = want - (wants[n - 1] if n else w)
+        stays = f"The parameter did not move in step {n + 1}: use the memory after it has been updated, not before."
+        known = [
+            ("stands-still", np.zeros_like(w), stays),
+            *sorted(slips[n], key=lambda slip: not explains[slip[0]]),
+            ("uphill", -right, "It climbs: the step has the wrong sign."),
+        ]
+        symptoms = [
+            Symptom(name, lambda _, step=step, n=n: looks_like(step)(moved[n]), hint)  # type: ignore[misc]
+            for name, step, hint in known
+        ]
+        report.close(place, want, name=f"next_w of step {n + 1}", symptoms=symptoms)
 
 
 def rule_case(
@@ -109,11 +125,7 @@ def rule_case(
     with report.stage(name):
         places = steps(subject, report, w, grads, rates, config)
         wants = oracle(w, grads, rates, config)
-        starts = [w, *wants]
-        known = [
-            [(short, starts[n] + step, hint) for short, step, hint in slips(grads[: n + 1], rates[: n + 1], config, n)]
-            for n in range(count)
-        ]
+        known = [slips(grads[: n + 1], rates[: n + 1], config, n) for n in range(count)]
         judge_steps(places, wants, w, known, report)
 
 
@@ -175,7 +187,7 @@ def momentum_oracle(w: Array, grads: list[Array], rates: list[float], config: Co
     return places
 
 
-def _momentum_slips(grads: list[Array], rates: list[float], config: Config, n: int) -> list[tuple[str, Array, str]]:
+def _momentum_slips(grads: list[Array], rates: list[float], config: Config, n: int) -> list[Slip]:
     mu = config["momentum"]
     zero = np.zeros_like(grads[0])
 
@@ -248,7 +260,7 @@ def rmsprop_oracle(w: Array, grads: list[Array], rates: list[float], config: Con
     return walk(make, w, grads, rates)
 
 
-def _rmsprop_slips(grads: list[Array], rates: list[float], config: Config, n: int) -> list[tuple[str, Array, str]]:
+def _rmsprop_slips(grads: list[Array], rates: list[float], config: Config, n: int) -> list[Slip]:
     decay, eps, dw = config["decay_rate"], config["epsilon"], grads[n]
     squares = [grad**2 for grad in grads]
 

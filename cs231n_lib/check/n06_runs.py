@@ -1,5 +1,6 @@
 """Training runs of the judge: a student's settings, PyTorch's layers and optimizers, freshly drawn pictures."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ def run(
     import torch
 
     leaves = []
-    for fan_in, fan_out in zip(dims, dims[1:], strict=False):
+    for fan_in, fan_out in itertools.pairwise(dims):
         scale = (2 / fan_in) ** 0.5 if weight_scale is None else weight_scale
         drawn = torch.from_numpy((scale * rng.normal(size=(fan_in, fan_out))).astype(np.float32))
         leaves += [drawn.requires_grad_(True), torch.zeros(fan_out, requires_grad=True)]
