@@ -83,8 +83,8 @@ plt.show()
 #
 # ## 2. How large should a weight be?
 #
-# One unit adds up $n$ products, $a = \sum_{i=1}^{n} w_i h_i$, where $n$ is the number of its inputs, its **fan-in**. The
-# $w_i$ are drawn independently, with mean 0 and variance $\sigma^2$. Squares of independent terms of mean 0 add up:
+# One unit adds up $n$ products, $a = \sum_{i=1}^{n} w_i h_i$, where $n$ is the number of its inputs, its **fan-in**.
+# The $w_i$ are drawn independently, with mean 0 and variance $\sigma^2$. Squares of independent terms of mean 0 add up:
 #
 # $$E[a^2] = n \, \sigma^2 \, E[h^2].$$
 #
@@ -152,9 +152,9 @@ result.points
 # %% [markdown]
 # ## 3. Forward, whatever the depth
 #
-# $$h_0 = X, \qquad h_i = \max(0, h_{i-1} W_i + b_i) \quad (i = 1, \ldots, L - 1), \qquad S = h_{L-1} W_L + b_L.$$
+# $$h_0 = X, \qquad h_i = \max(0, h_{i-1} W_i + b_i) \quad (i = 1, \ldots, K - 1), \qquad S = h_{K-1} W_K + b_K.$$
 #
-# A loop over the layers, with your own `affine_forward` and `relu_forward`. How many layers there are, `params` knows.
+# $K$ is the number of layers; `params` knows it. Loop over them, with your own `affine_forward` and `relu_forward`.
 # After the last layer there is no ReLU: a score may be negative. Keep a list of caches, one entry `(affine cache, relu
 # cache)` for each layer, and `None` for the ReLU that the last layer has not.
 #
@@ -224,15 +224,15 @@ if ready("deep-init_params", "deep-fc_forward"):
 # ## 4. And back
 #
 # The caches now come into use, last layer first. Let $dS$ be the slope of the loss in the scores, from your
-# `softmax_loss`, of shape $(N, C)$. Then for $i = L, L - 1, \ldots, 1$:
+# `softmax_loss`, of shape $(N, C)$. Then for $i = K, K - 1, \ldots, 1$:
 #
 # 1. if layer $i$ has a ReLU, the slope passes `relu_backward`;
-# 2. `affine_backward` turns the slope in the layer's output, $(N, H_i)$, into three: in its input, $(N, H_{i-1})$, which
-#    goes on to layer $i - 1$; in $W_i$, $(H_{i-1}, H_i)$; in $b_i$, $(H_i,)$.
+# 2. `affine_backward` turns the slope in the layer's output, $(N, H_i)$, into three: in its input, $(N, H_{i-1})$,
+#    which goes on to layer $i - 1$; in $W_i$, $(H_{i-1}, H_i)$; in $b_i$, $(H_i,)$.
 #
 # Regularization, as in N04, with a half, and without biases, whatever the depth:
 #
-# $$L = L_{data} + \tfrac12 \lambda \sum_{i=1}^{L} \sum W_i^2, \qquad
+# $$L = L_{data} + \tfrac12 \lambda \sum_{i=1}^{K} \sum W_i^2, \qquad
 # \frac{\partial L}{\partial W_i} = \frac{\partial L_{data}}{\partial W_i} + \lambda W_i.$$
 
 
@@ -290,7 +290,9 @@ from cs231n_lib.gradient_check import check_gradient
 
 if ready("deep-init_params", "deep-fc_forward", "deep-fc_loss"):
     rng = np.random.default_rng(2)
-    net = init_params([8, 6, 5, 4, 3], seed=3, dtype="float64")
+    net = init_params([8, 9, 7, 6, 3], seed=3, dtype="float64")
+    # With biases of 0 a unit that gets nothing stands exactly at the kink of its ReLU, where there is no slope.
+    net |= {name: rng.normal(0.3, 0.3, size=values.shape) for name, values in net.items() if name[0] == "b"}
     images, labels = rng.normal(size=(7, 8)), rng.integers(0, 3, size=7)
     for name, grad in fc_loss(net, images, labels, reg=0.3)[1].items():
         print(
@@ -374,14 +376,14 @@ result = result.also(edge_cases, seed=6427)
 result.points
 
 # %% [markdown]
-# **Question 1.** Which are true? The nets have ReLUs, normal weights of mean 0 and one `weight_scale`, biases that start
-# at 0. The check only looks at the form of your answer; what is right is found by experiment when it is graded. A wrong
-# letter takes back the credit of a right one.
+# **Question 1.** Which are true? The nets have ReLUs, normal weights of mean 0 and one `weight_scale`, biases that
+# start at 0. The check only looks at the form of your answer; what is right is found by experiment when it is graded. A
+# wrong letter takes back the credit of a right one.
 #
 # - **A** A fresh net `[3072, 100, 100, 100, 100, 10]` with `weight_scale=0.01` has a loss of 2.303 on any images like
 #   ours, to three decimals.
 # - **B** If all weights and biases of a net are 0, then all its gradients are 0, whatever the labels are.
-# - **C** Doubling all weights of a fresh net of $L$ layers multiplies every score by $2^L$.
+# - **C** Doubling all weights of a fresh net of $K$ layers multiplies every score by $2^K$.
 # - **D** If an image leaves all units of some hidden layer at 0, then this image adds nothing to the gradient of $W_1$.
 # - **E** With `weight_scale=0.03` and 100 units in each hidden layer, the scores of five layers are smaller than those
 #   of three.
@@ -494,8 +496,8 @@ plt.show()
 
 # %% [markdown]
 # Why does plain SGD, $w \leftarrow w - \eta \, dw$, trail behind? Think of a ravine: steep across, nearly flat along. A
-# rate that is safe for the steep walls is far too small for the long way down the valley; a larger one bounces from wall
-# to wall. The three others have a **memory**.
+# rate that is safe for the steep walls is far too small for the long way down the valley; a larger one bounces from
+# wall to wall. The three others have a **memory**.
 #
 # ### The form of a rule
 #
@@ -507,8 +509,8 @@ plt.show()
 # optimizer = FromRule(sgd_momentum, learning_rate=1e-2, config={"momentum": 0.9})
 # ```
 #
-# In the first call there is nothing to remember yet: `config.get("velocity", 0.0)`. Never write into `w` or `dw`; return
-# new arrays.
+# In the first call there is nothing to remember yet: `config.get("velocity", 0.0)`. Never write into `w` or `dw`;
+# return new arrays.
 #
 # ### Momentum
 #
@@ -568,8 +570,8 @@ result.points
 #
 # $$c \leftarrow \rho \, c + (1 - \rho) \, dw^2, \qquad w \leftarrow w - \eta \, \frac{dw}{\sqrt{c} + \epsilon}.$$
 #
-# All of it entry by entry. $\epsilon = 10^{-8}$ only keeps the divisor away from 0; it stands *outside* the root. Update
-# $c$ first, then use it.
+# All of it entry by entry. $\epsilon = 10^{-8}$ only keeps the divisor away from 0; it stands *outside* the root.
+# Update $c$ first, then use it.
 
 
 # %% solution="deep-rmsprop"
@@ -613,8 +615,8 @@ result.points
 # %% [markdown]
 # ### Adam
 #
-# Both ideas together (Kingma and Ba, 2014): an average $m$ of the gradients, like a velocity, over the root of an average
-# $v$ of their squares.
+# Both ideas together (Kingma and Ba, 2014): an average $m$ of the gradients, like a velocity, over the root of an
+# average $v$ of their squares.
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1) \, dw, \qquad v \leftarrow \beta_2 v + (1 - \beta_2) \, dw^2.$$
 #
@@ -624,8 +626,9 @@ result.points
 # $$\hat m = \frac{m}{1 - \beta_1^t}, \qquad \hat v = \frac{v}{1 - \beta_2^t}, \qquad
 # w \leftarrow w - \eta \, \frac{\hat m}{\sqrt{\hat v} + \epsilon}.$$
 #
-# In numbers, for the first step with $\beta_1 = 0.9$, $\beta_2 = 0.999$ and gradient $g > 0$: $m = 0.1 g$ and $v = 0.001
-# g^2$. Without the correction the step is $\eta \cdot 0.1 / \sqrt{0.001} = 3.16 \, \eta$; with it, it is exactly $\eta$.
+# In numbers, for the first step with $\beta_1 = 0.9$, $\beta_2 = 0.999$ and gradient $g > 0$: $m = 0.1 g$ and $v =
+# 0.001 g^2$. Without the correction the step is $\eta \cdot 0.1 / \sqrt{0.001} = 3.16 \, \eta$; with it, it is exactly
+# $\eta$.
 #
 # Three things to get right:
 # - $t$ is 1 in the first step: count it up *before* you use it, and keep it in `config`;
@@ -715,8 +718,8 @@ if ready("deep-sgd_momentum", "deep-rmsprop", "deep-adam"):
     plt.show()
 
 # %% [markdown]
-# SGD at 0.045 bounces: at 0.05 it would never come to rest. The ball of momentum overshoots, and swings back. RMSprop and
-# Adam take no notice of how steep a wall is: their first steps go along the diagonal, as if the ravine were round.
+# SGD at 0.045 bounces: at 0.05 it would never come to rest. The ball of momentum overshoots, and swings back. RMSprop
+# and Adam take no notice of how steep a wall is: their first steps go along the diagonal, as if the ravine were round.
 #
 # **Question 2.** One weight has gradient 2 in every step, forever. The learning rate is 0.1, momentum 0.9, decay rate
 # 0.99; Adam has its defaults. **How long is the 10,000th step** of each rule? Work it out on paper; within 2 percent is
@@ -766,13 +769,13 @@ result.points
 # %% [markdown]
 # ### Three more (not graded)
 #
-# **Nesterov's momentum** looks where the ball is about to roll: after $v$ has been updated, it moves by $\mu v - \eta \,
-# dw$ instead of $v$. **AdamW** keeps weight decay apart from the gradient, where Adam would divide it away: shrink $w$ by
-# $1 - \eta \lambda$, then make Adam's step. Both are two lines around *your* rules.
+# **Nesterov's momentum** looks where the ball is about to roll: after $v$ has been updated, it moves by $\mu v - \eta
+# \, dw$ instead of $v$. **AdamW** keeps weight decay apart from the gradient, where Adam would divide it away: shrink
+# $w$ by $1 - \eta \lambda$, then make Adam's step. Both are two lines around *your* rules.
 #
-# **Adadelta** (Zeiler, 2012) was the default of ConvNetJS, the demo that trained CIFAR-10 in a browser to about 80 % (the
-# best then had 90 %, people 94 %). It needs hardly any learning rate: it measures how long its own steps have been. Try
-# it. With $s$ and $u$ starting at 0, $\rho = 0.9$, $\epsilon = 10^{-6}$ and a learning rate $\eta$ of 1:
+# **Adadelta** (Zeiler, 2012) was the default of ConvNetJS, the demo that trained CIFAR-10 in a browser to about 80 %
+# (the best then had 90 %, people 94 %). It needs hardly any learning rate: it measures how long its own steps have
+# been. Try it. With $s$ and $u$ starting at 0, $\rho = 0.9$, $\epsilon = 10^{-6}$ and a learning rate $\eta$ of 1:
 #
 # $$s \leftarrow \rho s + (1 - \rho) \, dw^2, \quad \Delta = \sqrt{\frac{u + \epsilon}{s + \epsilon}} \, dw, \quad u
 # \leftarrow \rho u + (1 - \rho) \, \Delta^2, \quad w \leftarrow w - \eta \Delta.$$
@@ -908,8 +911,8 @@ if ready(*everything, "deep-train"):
     display(plot_history(history))
 
 # %% [markdown]
-# Your four rules on this net, one epoch of 5,000 images each, at a rate that suits each. It is the picture of section 6,
-# and this time every line of it is yours.
+# Your four rules on this net, three epochs of 5,000 images each, at a rate that suits each. It is the picture of
+# section 6, and this time every line of it is yours.
 
 # %%
 if ready(*everything, "deep-train"):
@@ -946,5 +949,5 @@ if ready(*everything, "deep-train"):
 # | Adam | both, corrected | a first try on anything | `reg` is divided away: AdamW |
 #
 # A net of any depth stands on three things: layers with a backward pass, weights that keep the signal alive, and a rule
-# with a memory. Kaiming's rule sets the signal right *once*, at the start; while the net learns, its weights move and the
-# signal wanders off again. **N07** sets it right in every step.
+# with a memory. Kaiming's rule sets the signal right *once*, at the start; while the net learns, its weights move and
+# the signal wanders off again. **N07** sets it right in every step.
