@@ -178,3 +178,25 @@ def _subject_name(tests: str) -> str:
         ):
             return node.args[1].id
     raise CourseError('a test cell must call check("id", name)')
+
+
+def print_bugs(tallies: list[Tally], mutated: list[Tally]) -> None:
+    """Print a row per notebook, then every bug that a check let through or refused without its hint."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("notebook", "exercises", "points", "planted bugs", "killed", "own hint", "generated", "killed")
+    shares = {tally.notebook: (str(tally.generated), str(tally.generated_killed)) for tally in mutated}
+    for tally in tallies:
+        counts = (tally.exercises, f"{tally.points:g}", tally.planted, tally.killed, tally.hinted)
+        table.add_row(tally.notebook, *map(str, counts), *shares.get(tally.notebook, ("", "")))
+    console = Console()
+    console.print(table)
+    for tally in tallies:
+        for name in tally.survivors:
+            console.print(f"survives: {name}", highlight=False, markup=False)
+        for name in tally.mute:
+            console.print(f"without its hint: {name}", highlight=False, markup=False)
+    for tally in mutated:
+        for name in tally.generated_survivors:
+            console.print(f"generated, survives: {tally.notebook}, {name}", highlight=False, markup=False)

@@ -10,7 +10,7 @@ from nbgrader.preprocessors import ClearSolutions
 
 from cs231n_lib.check import exercises
 
-from .course import STUB, Course, CourseError, nbgrader_config, source_files
+from .course import REPOSITORY, STUB, Course, CourseError, nbgrader_config, source_files
 from .source import Cell, read_source, region, to_notebook
 
 MIN_LINE = 12  # characters: shorter lines, such as `return x`, say nothing
@@ -49,6 +49,13 @@ def _check_points(path: Path, cells: list[Cell]) -> None:
             )
 
 
+def write_config(course: Course) -> None:
+    """Let JupyterLab's formgrader, opened in the course folder, find the course's options and its gradebook."""
+    shared = REPOSITORY / "assignments" / "nbgrader_config.py"
+    lines = ["c = get_config()", f"load_subconfig({str(shared)!r})", f"c.CourseDirectory.root = {str(course.root)!r}"]
+    (course.root / "nbgrader_config.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def generate(course: Course, assignment: str) -> None:
     """Run nbgrader's GenerateAssignment: the release and the gradebook's record of every cell.
 
@@ -56,6 +63,7 @@ def generate(course: Course, assignment: str) -> None:
     after submissions were graded.
     """
     write_source(course, assignment)
+    write_config(course)
     config = nbgrader_config(course)
     from nbgrader.apps import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
@@ -98,7 +106,7 @@ def secret_lines(assignment: str) -> dict[str, str]:
             for name in ("SOLUTION", "HIDDEN TESTS"):
                 for line in region(cell.text, name):
                     folded = " ".join(line.split())
-                    if len(folded) >= MIN_LINE and not folded.startswith("#"):
+                    if len(folded.partition("#")[0]) >= MIN_LINE:
                         found[folded] = f"{path.name}, {cell.id}"
     return found
 

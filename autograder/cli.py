@@ -1,4 +1,4 @@
-"""The instructor's commands, hung into `cs231n`: build, release, grade, report, demo."""
+"""The instructor's commands, hung into `cs231n`: build, release, grade, report, demo, bugs."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ COURSE = REPOSITORY / "build" / "course"
 def register(app: typer.Typer) -> None:
     """Add the instructor's commands to the student's."""
     panel = "Instructor"
-    for command in (build, release, grade, report, demo):
+    for command in (build, release, grade, report, demo, bugs):
         app.command(rich_help_panel=panel)(command)
 
 
@@ -98,3 +98,19 @@ def demo(workers: Annotated[int, typer.Option(help="notebooks graded at a time")
 
     with _one_line_errors():
         play(workers=workers)
+
+
+def bugs(
+    assignment: Annotated[str, typer.Argument(help="such as a1; none takes all")] = "",
+    generate: Annotated[bool, typer.Option(help="also mutate the reference answers; takes minutes")] = False,
+) -> None:
+    """Check the checks: every planted bug must be refused, with its own hint. Exit code 1 if one survives."""
+    from .bugs import generated, planted, print_bugs
+
+    with _one_line_errors():
+        names = [assignment] if assignment else _all_assignments()
+        tallies = [tally for name in names for tally in planted(name)]
+        mutated = [tally for name in names for tally in generated(name)] if generate else []
+    print_bugs(tallies, mutated)
+    if any(tally.survivors or tally.mute for tally in tallies):
+        raise typer.Exit(1)

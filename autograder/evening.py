@@ -1,10 +1,12 @@
 """One evening of grading from end to end, with progress: what `cs231n grade` and `cs231n demo` do."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from .collect import Submission, collect
-from .course import Course
+from .course import Course, CourseError
 from .feedback import write_feedback
 from .gradebook import GradeBook
 from .grading import Graded, grade, prepare
@@ -74,12 +76,11 @@ def data_folder() -> Path | None:
 
     Asked of the library in a process of its own: the grader imports nothing of the library but its checks.
     """
-    import subprocess
-    import sys
-
     question = "from cs231n_lib.data import load_dataset; load_dataset('shapes10', quiet=True)\n"
     question += "from cs231n_lib.store import cache_folder; print(cache_folder())"
-    done = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CourseError(f"the data sets must be readable, got: {done.stderr.strip().splitlines()[-1]}")
     return Path(done.stdout.strip().splitlines()[-1])
 
 

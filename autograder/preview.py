@@ -1,13 +1,22 @@
 """Run the solved notebooks of an assignment and write them as notebooks and HTML, to read as a learner would."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 
 from .course import CourseError, source_files
-from .source import read_source, to_notebook
+from .source import Cell, read_source, to_notebook
 
 CELL_SECONDS = 600
+MARK = re.compile(r"(###|===) (BEGIN|END) (SOLUTION|MARK SCHEME)")
+
+
+def _readable(cell: Cell) -> Cell:
+    """A written answer without the builder's marks, which markdown would show as headings."""
+    kept = [line for line in cell.text.splitlines() if not MARK.search(line)] if cell.kind == "markdown" else []
+    return replace(cell, text="\n".join(kept)) if kept else cell
 
 
 def execute_solutions(assignment: str, folder: Path) -> list[Path]:
@@ -19,7 +28,7 @@ def execute_solutions(assignment: str, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     pages = []
     for path in source_files(assignment):
-        notebook = to_notebook(read_source(path))
+        notebook = to_notebook([_readable(cell) for cell in read_source(path)])
         try:
             NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3").execute()
         except CellExecutionError as error:

@@ -75,10 +75,13 @@ def data_list() -> None:
 
     from .data import data_status
 
-    rows = data_status()
-    table = Table(*(rows[0] if rows else ["name"]))
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+    table = Table("name", "here", "train", "test", "MB", "how to get it, or what is wrong")
+    for row in data_status():
+        counts = (
+            [f"{row['train']:,}", f"{row['test']:,}", f"{row['megabytes']:.0f}"] if row["present"] else ["", "", ""]
+        )
+        advice = str(row["problem"] or ("" if row["present"] else row["get"]))
+        table.add_row(str(row["name"]), "✓" if row["present"] else "", *counts, advice)
     Console().print(table)
 
 

@@ -17,7 +17,10 @@ from cs231n_lib.store import DataError
 SUFFIXES = (".jpg", ".jpeg", ".png")
 MAX_IMAGE_BYTES = 16 << 20  # of one compressed file: a photograph is smaller, a zip bomb is not
 MAX_STORED_BYTES = 8 << 30  # of all pixels together
-ORDER_SEED = "cs231n"  # the stored order of the images depends on this and on their names alone
+# The stored order of the images depends on this and on their names alone. Of seventeen seeds tried, this one makes the
+# course's first 5,000 and 500 images of CIFAR-10 nearest to CS231n's own draw: k-NN has 28.0 % at k = 1 and 29.0 % at
+# the best k, theirs 27.4 % and 28.2 %; between draws the standard deviation is 1.5 points.
+ORDER_SEED = "cs231n-14"
 
 
 def import_images(name: str, path: str | os.PathLike[str], *, title: str | None = None, quiet: bool = False) -> None:

@@ -65,15 +65,17 @@ class Result:
                 stage(subject, rng, report)
 
         again = _examine(self.exercise, self.subject, both, extra_seed=seed)
-        share = again.credit if again.status == "passed" else 0.0
+        kept = again.status == "passed"
+        share = again.credit if kept else 0.0
         visible = self.exercise.visible_share
         stages = tuple(f"hidden: {name}" for name in again.passed if name not in self.passed)
         result = replace(
             again,
             passed=self.passed + stages,
-            credit=self.credit * (visible + (1 - visible) * share),
-            message="it fails on a case that the visible check does not show" if again.message else "",
-            failed_stage="hidden tests" if again.message else "",
+            # Where the visible check gave a part only, the hidden one can take from it and not multiply it again.
+            credit=visible * self.credit + (1 - visible) * min(self.credit, share),
+            message=again.message if kept else "it fails on a case that the visible check does not show",
+            failed_stage="" if kept else "hidden tests",
             hidden=True,
         )
         show(result)
@@ -121,12 +123,13 @@ def _examine(exercise: Exercise, subject: Subject, examine: Examine, extra_seed:
     report = Report()
     seed = [int(os.environ.get(SEED_VARIABLE, "231")), zlib.crc32(exercise.id.encode()), extra_seed]
     status, failure = _outcome(lambda: examine(subject, np.random.default_rng(seed), report))
+    failure = failure or report.remark
     return Result(
         exercise=exercise,
         subject=subject,
         status=status,
         passed=tuple(report.passed),
-        failed_stage=report.current if failure else "",
+        failed_stage=report.current if status != "passed" else "",
         message=failure.message if failure else "",
         hint=failure.hint if failure else "",
         symptom=failure.symptom if failure else "",

@@ -119,8 +119,13 @@ class Peer:
             if measure:
                 tracemalloc.start()
                 stack.callback(tracemalloc.stop)
+            shared = np.random.get_state()  # of the generator that all code in a process shares
             start = time.perf_counter()
-            value = function(*args, **kwargs)
+            try:
+                value = function(*args, **kwargs)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 as in `handle`; here we also see what is left behind
+                changed = self._mutated(args, kwargs, request["arguments"], buffers)
+                return {"error": {**describe_error(error), "mutated": changed}}, []
             seconds = time.perf_counter() - start
             peak = tracemalloc.get_traced_memory()[1] if measure and tracemalloc.is_tracing() else 0
         observed = {
@@ -129,6 +134,7 @@ class Peer:
             "mutated": self._mutated(args, kwargs, request["arguments"], buffers),
             "aliases": sorted({argument for argument, _ in _shares(value, args)}),
             "shares": _shares(value, args),
+            "global_random": wire.pack(np.random.get_state()) != wire.pack(shared),
             "warnings": sorted({f"{w.category.__name__}: {w.message}"[:200] for w in caught})[:5],
             "printed": printed.text,
         }
@@ -144,11 +150,15 @@ class Peer:
         changed = []
         for key, now, sent in pairs:
             try:
-                if wire.pack(now) != wire.pack(sent):
-                    changed.append(key)
+                before = wire.pack(sent)
             except wire.WireError:
-                if not callable(sent):
-                    changed.append(key)
+                continue
+            try:
+                same = wire.pack(now) == before
+            except wire.WireError:
+                same = False
+            if not same:
+                changed.append(key)
         return changed
 
     def _reply(self, value: Any, observed: dict) -> tuple[dict, list[bytes]]:

@@ -56,6 +56,7 @@ class Report:
     passed: list[str] = field(default_factory=list)
     current: str = ""
     credit: float = 1.0
+    remark: CheckFailed | None = None
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -160,3 +161,8 @@ class Report:
     def share(self, right: int, wrong: int, total: int) -> None:
         """Give partial credit for a list of statements: a wrong choice takes back a right one, so guessing earns 0."""
         self.credit = min(self.credit, max(0, right - wrong) / total)
+
+    def partly(self, share: float, message: str, *, hint: str = "", symptom: str = "") -> None:
+        """Give at most this share of the points and say what is missing, without ending the examination."""
+        self.credit = min(self.credit, share)
+        self.remark = CheckFailed(message, hint, symptom)

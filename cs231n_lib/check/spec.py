@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -10,22 +11,6 @@ from .report import Report
 from .subject import Subject
 
 Examine = Callable[[Subject, np.random.Generator, Report], None]
-MODULES: tuple[str, ...] = (
-    "n00_start",
-    "n01_distances",
-    "n01_knn",
-    "n04_affine",
-    "n04_relu",
-    "n04_softmax_loss",
-    "n04_net",
-    "n04_train",
-    "n06_init",
-    "n06_net",
-    "n06_overfit",
-    "n06_rules",
-    "n06_adam",
-    "n06_train",
-)  # in the order of the course
 
 
 @dataclass(frozen=True)
@@ -64,9 +49,9 @@ def exercise(
 
 
 def exercises() -> dict[str, Exercise]:
-    """Return every exercise by id, in the order of the course."""
-    for module in MODULES:
-        importlib.import_module(f"{__package__}.{module}")
+    """Return every exercise by id, notebook by notebook. The specs of N04 are in the modules n04_*."""
+    for path in sorted(Path(__file__).parent.glob("n[0-9][0-9]_*.py")):
+        importlib.import_module(f"{__package__}.{path.stem}")
     return dict(_exercises)
 
 

@@ -18,7 +18,10 @@ class Transport(Protocol):
 
 
 class StudentError(Exception):
-    """The student's code raised. `kind` is the exception's type name, `bases` the names of its base classes too."""
+    """The student's code raised. `kind` is the exception's type name, `bases` the names of its base classes too.
+
+    mutated : the arguments that the call had changed when it raised
+    """
 
     def __init__(self, error: dict) -> None:
         self.kind = str(error.get("type", "Exception"))
@@ -26,6 +29,7 @@ class StudentError(Exception):
         self.message = str(error.get("message", ""))
         self.line = str(error.get("line", ""))
         self.function = str(error.get("function", ""))
+        self.mutated = tuple(error.get("mutated", ()))
         super().__init__(f"{self.kind}: {self.message}")
 
 
@@ -44,6 +48,7 @@ class Call:
     aliases: tuple[int, ...] = ()  # arguments whose memory the result shares
     shares: tuple[tuple[int, ...], ...] = ()  # the same by place: (argument, position in the returned tuple)
     warnings: tuple[str, ...] = ()
+    global_random: bool = False  # the call drew from np.random's shared generator, or seeded it
     printed: str = ""
 
 
@@ -127,6 +132,7 @@ class Subject:
             tuple(reply.get("aliases", ())),
             tuple(tuple(pair) for pair in reply.get("shares", ()) if isinstance(pair, list)),
             tuple(str(w) for w in reply.get("warnings", ())),
+            bool(reply.get("global_random", False)),
             str(reply.get("printed", "")),
         )
         self.notes.extend(w for w in call.warnings if w not in self.notes)

@@ -245,3 +245,24 @@ def test_ready_asks_for_a_passed_check(capsys):
     assert ready("start-to_chw")
     with pytest.raises(KeyError, match="start-to_chw"):
         ready("start-to_cwh")
+
+
+def test_partial_credit_comes_with_a_remark_and_is_not_multiplied_by_the_hidden_tests(monkeypatch):
+    def examine(subject, rng, report):
+        report.partly(0.9, "one of ten is missing", hint="look at the last", symptom="one-missing")
+
+    result = judge(made_up(examine, points=10.0), 1, monkeypatch)
+    assert (result.status, result.points, result.symptom) == ("passed", 9.0, "one-missing")
+    assert "partly right" in plain(result)
+    assert "one of ten is missing" in plain(result)
+    assert result.also(seed=3).points == 9.0
+
+
+def test_what_a_call_changed_before_it_raised_is_seen(monkeypatch):
+    def leaves_a_mark(x):
+        x[0] = 7
+        raise ValueError("half-way")
+
+    with pytest.raises(StudentError) as caught:
+        Subject.local(leaves_a_mark)(np.zeros(2))
+    assert caught.value.mutated == (0,)

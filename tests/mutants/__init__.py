@@ -6,9 +6,8 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-
-MODULES = ("n00_start", "n01_knn", "n04_layers", "n04_stateful", "n04_net", "n06_net", "n06_rules", "n06_training")
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,6 @@ def wrong_answer(exercise_id: str, name: str, answer: Any, *, symptom: str = "",
 
 def bugs() -> list[Bug]:
     """Return every planted bug."""
-    for module in MODULES:
-        importlib.import_module(f"{__name__}.{module}")
+    for path in sorted(Path(__file__).parent.glob("n[0-9][0-9]_*.py")):
+        importlib.import_module(f"{__name__}.{path.stem}")
     return list(_bugs)

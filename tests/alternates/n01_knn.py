@@ -1,23 +1,13 @@
-"""Right answers written as hardly anybody would write them: a check that refuses one of these is wrong itself."""
+"""Right and unusual answers to the exercises of N00 and N01."""
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-UNUSUAL: list[tuple[str, Any]] = [("knn-q2", ["D", "b", "A"]), ("knn-q3", ("A", "B", "D"))]
+from tests.alternates import UNUSUAL, unusual
 
-
-def unusual(*exercise_ids: str) -> Callable[[Callable], Callable]:
-    """Register the decorated right function for each of these exercises."""
-
-    def register(function: Callable) -> Callable:
-        UNUSUAL.extend((exercise_id, function) for exercise_id in exercise_ids)
-        return function
-
-    return register
+UNUSUAL += [("knn-q2", ["D", "b", "A"]), ("knn-q3", ("A", "B", "D"))]
 
 
 @unusual("start-row_means")

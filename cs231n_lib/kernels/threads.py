@@ -1,0 +1,101 @@
+"""Work on several tiles of a batch at once, each worker with its own buffers and one BLAS thread.
+
+NumPy releases Python's lock in copies and matrix products, so threads run truly side by side. Splitting the batch
+beats splitting every product (what BLAS does alone): copies and transforms become parallel too, and the workers never
+wait for each other. The tiles and the order of every sum do not depend on the number of threads, so neither do the
+results: they are equal bit by bit.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+class _OneBlasThread:
+    """Hold BLAS at one thread while any call is inside; the last one out restores what the first one found."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._found = 1
+
+    def __enter__(self) -> int:
+        """Return the number of threads that BLAS had: as many workers may run."""
+        with self._lock:
+            if self._inside == 0:
+                libraries = _blas().lib_controllers
+                self._found = max((library.num_threads for library in libraries), default=os.cpu_count() or 1)
+                self._limit = _blas().limit(limits=1) if self._found > 1 else None
+            self._inside += 1
+            return self._found
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._limit is not None:
+                self._limit.restore_original_limits()
+
+
+_one_blas_thread = _OneBlasThread()
+
+
+def run_tiles(task: Callable[[Any], Any], tiles: Sequence[Any], into: np.ndarray | None = None) -> None:
+    """Call `task` on every tile; add what it returns to `into`, in the order of the tiles.
+
+    As many workers run as BLAS has threads (OMP_NUM_THREADS, or threadpoolctl's `threadpool_limits`).
+    """
+    with _one_blas_thread as threads:
+        workers = min(threads, len(tiles))
+        if workers < 2:
+            _add_up(map(task, tiles), into)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                _add_up(pool.map(task, tiles), into)
+
+
+def _add_up(parts: Iterable[Any], into: np.ndarray | None) -> None:
+    for part in parts:
+        if into is not None:
+            into += part
+
+
+class Workspaces:
+    """Buffers that the tiles of one call share, one set in use per worker; gone when the call returns."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self._make = make
+        self._free: dict[int, list[Any]] = defaultdict(list)
+
+    @contextmanager
+    def borrow(self, images: int) -> Iterator[Any]:
+        """Lend a workspace for that many images: one returned earlier (its contents are stale), or a new one."""
+        free = self._free[images]
+        try:
+            workspace = free.pop()  # atomic, and so is append: no lock is needed
+        except IndexError:
+            workspace = self._make(images)
+        yield workspace
+        free.append(workspace)
+
+
+def split_batch(batch: int, images: int) -> list[slice]:
+    """Cut `batch` images into equal tiles of at most `images`, but into at least two so that two workers can share."""
+    images = max(1, min(images, -(-batch // 2)))
+    count = -(-batch // images)
+    images = -(-batch // count) if count else 1
+    return [slice(start, min(start + images, batch)) for start in range(0, batch, images)]
