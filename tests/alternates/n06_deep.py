@@ -1,5 +1,6 @@
 """Right answers to N06, written as hardly anybody would write them."""
 
+import itertools
 import math
 from collections import OrderedDict
 
@@ -42,7 +43,7 @@ def backwards_with_standard_normals(dims, *, weight_scale=None, seed=0, dtype="f
 def in_the_dtype_from_the_beginning(dims, weight_scale=None, seed=0, dtype="float32"):
     rng = np.random.default_rng(seed)
     weights = {}
-    for number, (n, m) in enumerate(zip(dims, dims[1:], strict=False), 1):
+    for number, (n, m) in enumerate(itertools.pairwise(dims), 1):
         weights[f"W{number}"] = rng.normal(0, (2 / n) ** 0.5 if weight_scale is None else weight_scale, (n, m))
         weights[f"b{number}"] = np.zeros(m)
     return {key: value.astype(np.dtype(dtype)) for key, value in weights.items()}
