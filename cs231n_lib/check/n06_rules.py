@@ -158,7 +158,7 @@ def other_shapes(subject: Subject, report: Report, rng: np.random.Generator, ora
             w = rng.normal(size=shape).astype(np.float32)
             w = np.asarray(w, dtype=np.float32)
             grads = [np.asarray(rng.normal(0.5, 1.0, size=shape), dtype=np.float32) for _ in range(3)]
-            now, memory = w, {}
+            now, memory = w, dict[str, Any]()
             for number, (grad, want) in enumerate(zip(grads, oracle(w, grads, [0.1] * 3, {}), strict=True), start=1):
                 value, memory = pair(subject(now, grad, memory | {"learning_rate": 0.1}), "next_w", "config", report)
                 array = np.asarray(value) if isinstance(value, np.floating | np.ndarray) else value
@@ -178,7 +178,8 @@ SHARED = (
 
 def momentum_oracle(w: Array, grads: list[Array], rates: list[float], config: Config) -> list[Array]:
     """Return the places after each step: the velocity written out as a sum over all earlier gradients."""
-    mu, start, places = config.get("momentum", 0.9), config.get("velocity", 0.0), []
+    mu, start = config.get("momentum", 0.9), config.get("velocity", 0.0)
+    places: list[Array] = []
     for now in range(len(grads)):
         velocity = start * mu ** (now + 1)
         for past in range(now + 1):
