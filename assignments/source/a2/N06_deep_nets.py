@@ -123,13 +123,13 @@ def init_params(dims, *, weight_scale=None, seed=0, dtype="float32"):
     """
     ### BEGIN SOLUTION
     draws = np.random.default_rng(seed)
-    params = {}
+    net = {}
     for i in range(len(dims) - 1):
         fan_in, units = dims[i : i + 2]
         sigma = np.sqrt(2 / fan_in) if weight_scale is None else weight_scale
-        params[f"W{i + 1}"] = (sigma * draws.normal(size=(fan_in, units))).astype(dtype)
-        params[f"b{i + 1}"] = np.zeros(units, dtype=dtype)
-    return params
+        net[f"W{i + 1}"] = (sigma * draws.normal(size=(fan_in, units))).astype(dtype)
+        net[f"b{i + 1}"] = np.zeros(units, dtype=dtype)
+    return net
     ### END SOLUTION
 
 
@@ -272,7 +272,7 @@ def edge_cases(subject, rng, report):
     for name, dims, n in (("one row", [5, 3, 2], 1), ("one unit", [4, 1, 1, 3], 6), ("equal sizes", [4, 4, 4, 4], 4)):
         inputs = random_params(rng, dims), rng.normal(size=(n, dims[0])), rng.integers(0, dims[-1], size=n)
         loss_case(subject, report, inputs, reg=1.5, name=name)
-    with report.stage("large scores"):
+    with report.stage("scores of hundreds"):
         params = {key: 40 * value for key, value in random_params(rng, [4, 3, 3]).items()}
         loss, _ = subject(params, 20 * rng.normal(size=(5, 4)), np.array([0, 1, 2, 1, 0]))
         report.require(bool(np.isfinite(loss)), "the loss of large scores must be finite")
@@ -367,8 +367,8 @@ def edge_cases(subject, rng, report):
     from cs231n_lib.check.n06_overfit import overfit_case
 
     with report.stage("other widths"):
-        for _ in range(2):
-            overfit_case(subject.value(), rng, report, (3072, 120, 90, 110, 100, 10))
+        for widths in ((120, 90, 110, 100), (100, 110, 90, 120)):
+            overfit_case(subject.value(), rng, report, (3072, *widths, 10))
 
 
 result = result.also(edge_cases, seed=6427)
@@ -434,21 +434,9 @@ def experiment(subject, rng, report):
         true.discard("D")
     if net_scores(fresh(five, 0.03), pictures).std() >= net_scores(fresh(three, 0.03), pictures).std():
         true.discard("E")
-    known = [
-        run(
-            five,
-            (pictures, labels),
-            (pictures, labels),
-            rng,
-            weight_scale=1e-3,
-            rule="sgd",
-            learning_rate=10.0**power,
-            reg=0.0,
-            batch_size=25,
-            steps=40,
-        ).learned
-        for power in range(-2, 5)
-    ]
+    plain = {"weight_scale": 1e-3, "rule": "sgd", "reg": 0.0, "batch_size": 25, "steps": 40}
+    split = pictures, labels
+    known = [run(five, split, split, rng, learning_rate=10.0**power, **plain).learned for power in range(-2, 5)]
     if max(known) < 0.9:
         true.discard("F")
     report.share(len(answer & true), len(answer - true), len(true))
@@ -550,9 +538,9 @@ def edge_cases(subject, rng, report):
         for mu in (0.95, 0.0):
             grads = [rng.normal(size=w.shape) for _ in range(10)]
             rates = [0.1] * 5 + [0.0] * 5
-            places = steps(subject, report, w, grads, rates, {"momentum": mu})
+            walked = steps(subject, report, w, grads, rates, {"momentum": mu})
             wants = momentum_oracle(w, grads, rates, {"momentum": mu})
-            judge_steps(places, wants, w, [[]] * 10, report)
+            judge_steps(walked, wants, w, [[]] * 10, report)
 
 
 result = result.also(edge_cases, seed=6607)
@@ -604,8 +592,8 @@ def edge_cases(subject, rng, report):
         for scale in (1.0, 1e-7, 0.0):
             grads, rates = [scale * rng.normal(size=w.shape) for _ in range(10)], [0.02] * 10
             config = {"decay_rate": 0.9, "epsilon": 1e-6}
-            places = steps(subject, report, w, grads, rates, config)
-            judge_steps(places, rmsprop_oracle(w, grads, rates, config), w, [[]] * 10, report)
+            walked = steps(subject, report, w, grads, rates, config)
+            judge_steps(walked, rmsprop_oracle(w, grads, rates, config), w, [[]] * 10, report)
 
 
 result = result.also(edge_cases, seed=6703)
@@ -669,8 +657,8 @@ def edge_cases(subject, rng, report):
         w, config = rng.normal(size=(2, 2, 3)), {"epsilon": 1e-12}
         for scale in (1.0, 1e-2, 0.0):
             grads, rates = [scale * rng.normal(size=w.shape) for _ in range(30)], [0.01] * 30
-            places = steps(subject, report, w, grads, rates, config)
-            judge_steps(places, adam_oracle(w, grads, rates, config), w, [[]] * 30, report)
+            walked = steps(subject, report, w, grads, rates, config)
+            judge_steps(walked, adam_oracle(w, grads, rates, config), w, [[]] * 30, report)
 
 
 result = result.also(edge_cases, seed=6803)
@@ -871,7 +859,7 @@ deep_settings = {
     "num_epochs": ...,  # at most 20
 }
 ### BEGIN SOLUTION
-deep_settings = {
+deep_settings |= {
     "hidden_dims": [256, 128],
     "rule": "adam",
     "learning_rate": 1e-3,
