@@ -304,7 +304,7 @@ def adam_uphill(w, dw, config):
 
 
 QUESTION = "deep-q2"
-LENGTHS = {"sgd": 0.2, "momentum": 2.0, "adagrad": 0.01, "rmsprop": 0.1, "adam": 0.1}
+LENGTHS = {"sgd": 0.2, "momentum": 2.0, "adagrad": 0.001, "rmsprop": 0.1, "adam": 0.1}
 wrong_answer(QUESTION, "four_keys", {key: LENGTHS[key] for key in list(LENGTHS)[:4]}, symptom="keys")
 wrong_answer(QUESTION, "words", LENGTHS | {"adam": "short"}, symptom="not-numbers")
 wrong_answer(QUESTION, "directions", LENGTHS | {"sgd": -0.2}, symptom="not-numbers")

@@ -45,3 +45,6 @@ for name, change, symptom in (
 DEPTH = "deep-q1"
 wrong_answer(DEPTH, "numbers", {1, 2}, symptom="letters")
 wrong_answer(DEPTH, "a_sentence", "A and D", symptom="not-set")
+wrong_answer(DEPTH, "every_letter", set("ABCDEF"), points=1.0)
+wrong_answer(DEPTH, "half_of_the_right_ones", {"A", "C"}, points=1.0)
+wrong_answer(DEPTH, "small_weights_need_a_large_rate", {"A", "C", "F"}, points=0.5)

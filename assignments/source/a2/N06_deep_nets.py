@@ -67,13 +67,13 @@ for row, (name, scale_of) in zip(panels, scales.items(), strict=True):
         sizes.append(float(np.sqrt(np.mean(signal**2))))
         if layer % 2 == 0:
             panel = row[layer // 2 - 1]
-            panel.hist(signal[signal > 0], bins=40, color="#0072B2")
-            panel.set(title=f"layer {layer}", yticks=[])
+            panel.hist(signal[signal > 0], bins=np.geomspace(1e-9, 1e7, 65), color="#0072B2")
+            panel.set(title=f"layer {layer}", yticks=[], xscale="log", xticks=[1e-8, 1e-4, 1, 1e4])
+            panel.axvline(1, color="#D55E00", linewidth=0.8)
             panel.tick_params(labelsize=8)
-            panel.ticklabel_format(axis="x", style="sci", scilimits=(-2, 3))
     row[0].set_ylabel(name, fontsize=9)
     print(f"{name:26s} size of the signal after layers 1, 2, 5, 10:", *(f"{sizes[i]:9.2g}" for i in (0, 1, 4, 9)))
-figure.suptitle("What is left of the signal (histograms of the positive activations; mind the scales)")
+figure.suptitle("How large are the positive activations? (log scale; the line is at 1)")
 plt.show()
 
 # %% [markdown]
@@ -515,7 +515,8 @@ def sgd_momentum(w, dw, config):
     """Move one parameter by SGD with momentum.
 
     w, dw : float arrays of one shape, the parameter and its gradient; both stay as they are
-    config : dict with "learning_rate"; "momentum" (0.9 if absent); "velocity", of w's shape (absent in the first call)
+    config : dict with "learning_rate"; "momentum" (0.9 if absent); "velocity", of w's shape (absent in the
+        first call, where it counts as 0)
     Returns (next_w, config): config with everything that came in, and the new "velocity".
     """
     ### BEGIN SOLUTION
@@ -567,8 +568,8 @@ def rmsprop(w, dw, config):
     """Move one parameter by RMSprop.
 
     w, dw : float arrays of one shape; both stay as they are
-    config : dict with "learning_rate"; "decay_rate" (0.99 if absent); "epsilon" (1e-8); "cache", of w's shape (absent
-        in the first call, where it counts as 0)
+    config : dict with "learning_rate"; "decay_rate" (0.99 if absent); "epsilon" (1e-8); "cache", of w's
+        shape (absent in the first call, where it counts as 0)
     Returns (next_w, config): config with everything that came in, and the new "cache".
     """
     ### BEGIN SOLUTION
@@ -629,8 +630,8 @@ def adam(w, dw, config):
     """Move one parameter by Adam.
 
     w, dw : float arrays of one shape; both stay as they are
-    config : dict with "learning_rate"; "beta1" (0.9 if absent); "beta2" (0.999); "epsilon" (1e-8); "m" and "v", of w's
-        shape, and "t", the steps done (absent in the first call, where they count as 0)
+    config : dict with "learning_rate"; "beta1" (0.9 if absent); "beta2" (0.999); "epsilon" (1e-8); "m" and
+        "v", of w's shape, and "t", the steps done (absent in the first call, where they count as 0)
     Returns (next_w, config): config with everything that came in, and the new "m", "v" and "t".
     """
     ### BEGIN SOLUTION
