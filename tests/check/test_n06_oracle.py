@@ -1,4 +1,4 @@
-"""The oracles of N06 against others: sums against PyTorch's momentum, a net on PyTorch against NumPy and small steps."""
+"""The oracles of N06 against others: sums against PyTorch, a net on PyTorch against NumPy and small steps."""
 
 import numpy as np
 
