@@ -228,6 +228,9 @@ def edge_cases(subject, rng, report):
         row = rng.integers(0, 256, size=(1, 3072), dtype=np.uint8)
         got = report.array(subject(np.repeat(row, 3, axis=0), np.repeat(row, 5, axis=0)), (3, 5))
         report.close(got, np.zeros((3, 5)), atol=10.0, name="dists")
+        tiny = row[:, :8] / 25_500  # 0.01 at most: what may be lost to rounding is far smaller still
+        got = report.array(subject(np.repeat(tiny, 2, axis=0), np.repeat(tiny, 4, axis=0)), (2, 4))
+        report.close(got, np.zeros((2, 4)), atol=1e-3, name="dists")
     with report.stage("one row, one feature"):
         for nte, ntr, d in ((1, 6, 4), (6, 1, 4), (5, 3, 1)):
             a, b = rng.normal(size=(nte, d)), 100 + rng.normal(size=(ntr, d))
