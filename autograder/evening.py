@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .collect import Submission, collect, entries_of
@@ -42,14 +42,16 @@ def grade_folder(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    # A wrong name is said before anything is built.
+    # What is not in order is said before anything is built.
     source_folder(assignment)
     entries_of(folder)
-    sandbox = find_sandbox(allow_none=allow_none, data=data_folder())
+    sandbox = find_sandbox(allow_none=allow_none)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     ) as progress:
-        step = progress.add_task(f"preparing {assignment}", total=None)
+        step = progress.add_task("preparing the data sets", total=None)
+        sandbox = replace(sandbox, data=data_folder())
+        progress.update(step, description=f"preparing {assignment}")
         templates = prepare(course, assignment, only)
         submissions = list(collect(folder, assignment, [template.name for template in templates]))
         write_atomically(course.root / "sandbox-level", sandbox.level)
