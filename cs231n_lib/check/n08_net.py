@@ -1,4 +1,4 @@
-"""What is examined in N08: a net with dropout after each ReLU, compared with complex steps under the very same masks."""
+"""What is examined in N08: a net with dropout after each ReLU, against complex steps under the very same masks."""
 
 import itertools
 from collections.abc import Callable

@@ -18,7 +18,7 @@ def _binomial(draws: np.random.Generator, x: np.ndarray, keep: float) -> np.ndar
 
 
 def _from_above(draws: np.random.Generator, x: np.ndarray, keep: float) -> np.ndarray:
-    return draws.random(x.shape[::-1]).T > 1 - keep
+    return np.greater(keep, 1.0 - draws.random(x.shape[::-1]).T)
 
 
 def _all(draws: np.random.Generator, x: np.ndarray, keep: float) -> np.ndarray:
