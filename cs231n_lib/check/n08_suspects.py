@@ -30,7 +30,8 @@ def _opposite(draws: np.random.Generator, x: np.ndarray, keep: float) -> np.ndar
 
 
 def _one_row(draws: np.random.Generator, x: np.ndarray, keep: float) -> np.ndarray:
-    return np.broadcast_to(draws.random(x.shape[1:]) < keep, x.shape)
+    row = x.shape[1:] if x.ndim > 1 else x.shape
+    return np.broadcast_to(draws.random(row) < keep, x.shape)
 
 
 def _too_many(draws: np.random.Generator, x: np.ndarray, keep: float) -> np.ndarray:

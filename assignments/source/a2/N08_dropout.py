@@ -30,6 +30,8 @@ affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = car
 # the pixels left do you still see what it is?
 
 # %%
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 from IPython.display import display
 
@@ -75,8 +77,8 @@ display(image_grid(np.array(pictures), captions=captions, columns=5, title="Pixe
 #
 # - `x` may have any shape, and $s$ has the same: **each entry has its own draw**.
 # - At test time (`train=False`) nothing is dropped and nothing scaled: `out` is `x`, and $s_i = 1$.
-# - `keep` is the probability to **keep**. PyTorch's `nn.Dropout(p)` names the probability to **drop**: our `keep=0.8` is
-#   its `p=0.2`. Mixing them up raises no error, and at 0.5 nobody can tell.
+# - `keep` is the probability to **keep**. PyTorch's `nn.Dropout(p)` names the probability to **drop**: our `keep=0.8`
+#   is its `p=0.2`. Mixing them up raises no error, and at 0.5 nobody can tell.
 # - All draws come from a fresh `np.random.default_rng(seed)`: same seed, same mask. `np.random.seed` would reset the
 #   generator that the rest of the program shares.
 
@@ -454,7 +456,7 @@ class DropoutNet:
     def __init__(self, dims, *, keep, seed=0):
         self.keep, self.rng = keep, np.random.default_rng(seed)
         self.params = {}
-        for i, (inputs, outputs) in enumerate(zip(dims[:-1], dims[1:], strict=True), start=1):
+        for i, (inputs, outputs) in enumerate(pairwise(dims), start=1):
             weights = self.rng.normal(size=(inputs, outputs)) * np.sqrt(2 / inputs)
             self.params |= {f"W{i}": weights.astype(np.float32), f"b{i}": np.zeros(outputs, dtype=np.float32)}
 
