@@ -526,9 +526,9 @@ if ready("drop-forward", "drop-backward", "drop-net"):
 # loss ended *above* the other's, at 2.87 against 2.72. Dropout makes learning by heart harder; it does not forbid it,
 # and it does not turn 500 images into 50,000.
 #
-# Two ways to see what it is good for. **Noise**: a weight that relies on one unit pays for it each time the unit is missing, so it
-# is cheaper to spread over many. **Many nets in one**: 500 units have $2^{500}$ masks. Each step trains one of these
-# thinned nets, all of them share their weights, and test mode is an estimate of their average.
+# Two ways to see what it is good for. **Noise**: a weight that relies on one unit pays for it each time the unit is
+# missing, so it is cheaper to spread over many. **Many nets in one**: 500 units have $2^{500}$ masks. Each step trains
+# one of these thinned nets, all of them share their weights, and test mode is an estimate of their average.
 #
 # **Question 2.** Which are true? Where dropout is mentioned, it is inverted dropout as you wrote it.
 #
