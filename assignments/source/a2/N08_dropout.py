@@ -1,8 +1,8 @@
 # %% [markdown]
 # # N08 · Dropout
 #
-# A net with 150,000 weights and 500 images to learn from does not need to understand anything: it can learn the images
-# by heart. One of the simplest remedies sounds like sabotage: **in each training step, switch off a random part of the
+# A net with 1.5 million weights and 500 images to learn from does not need to understand anything: it can learn the
+# images by heart. One of the simplest remedies sounds like sabotage: **in each training step, switch off a random part of the
 # units.** No unit can then count on another one being there.
 #
 # You will write the layer forward and backward, write a *test* that tells a right one from a wrong one although
@@ -354,8 +354,10 @@ if ready("drop-forward", "drop-statistics"):
         """What happens when nobody tells the net that training is over."""
         return dropout_forward(x, keep=keep, train=True, seed=seed)
 
+    print(f"{'keep':16s}", "0.25 ", "0.5  ", "0.75")
     for function in (dropout_forward, with_p_for_keep, always_training):
-        print(f"{function.__name__:16s}", *(dropout_looks_right(function, keep=k, seed=1) for k in (0.25, 0.5, 0.75)))
+        verdicts = [dropout_looks_right(function, keep=keep, seed=1) for keep in (0.25, 0.5, 0.75)]
+        print(f"{function.__name__:16s}", *(f"{verdict!s:5s}" for verdict in verdicts))
 
 # %% [markdown]
 # Look at the middle column. Testing with `keep=0.5` alone is how that mistake survives.
@@ -365,7 +367,7 @@ if ready("drop-forward", "drop-statistics"):
 # The layer goes after each ReLU, and nowhere else: the images come in whole, and no score is lost.
 #
 # ```
-# X --> affine 1 --> ReLU --> dropout --> affine 2 --> ReLU --> dropout --> affine 3 --> scores --> softmax loss
+# X --> affine 1 --> ReLU --> dropout --> affine 2 --> ReLU --> dropout --> affine 3 --> loss
 # ```
 #
 # On the way down, everything in reverse order, each layer with its own cache.
@@ -383,11 +385,11 @@ if ready("drop-forward", "drop-statistics"):
 
 # %% solution="drop-net"
 def dropout_net_loss(params, X, y=None, *, layers, keep, seed=0):
-    """Return the scores of a net with dropout after each ReLU; with labels, its loss in train mode and the gradients.
+    """Return scores, or loss and gradients, of a net with dropout after each ReLU.
 
     params : {"W1": (D, H1), "b1": (H1,), "W2": (H1, H2), ..., the last ones with C columns}, float arrays
     X : float (N, d1, ..., dk) with d1 * ... * dk = D;  y : int (N,) or None
-    layers : {name: function}, the seven functions of the course, `dropout_forward` and `dropout_backward` among them
+    layers : {name: function}, the seven functions listed above
     keep : probability that a unit stays;  seed : int, decides all masks of this call
     Returns scores (N, C) in test mode if y is None, else (loss, grads): a number, and a dict like params.
     """
@@ -433,9 +435,9 @@ result.points
 # %% [markdown]
 # ## 6. 500 images
 #
-# Time to see what it does. A hidden layer of 50 units can learn 500 images by heart; we take 500, so that nothing
-# stands in the way. The same net, the same images, the same steps: once with `keep=1`, once with `keep=0.25`. After
-# each epoch we look at the training images and at 1,000 validation images, both in test mode.
+# Time to see what it does. One hidden layer of 500 units: 3,000 weights for each of the 500 images, so nothing stands in
+# the way of learning them by heart. The same net, the same images, the same steps: once with `keep=1`, once with
+# `keep=0.25`. After each epoch we look at the training images and at 1,000 validation images, both in test mode.
 #
 # In each training step the net below draws a *new* seed. If it did not, the same units would be missing forever, and
 # that is just a smaller net.
