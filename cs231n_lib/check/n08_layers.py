@@ -91,4 +91,4 @@ def _masked(dout: Any, cache: Any, layer: str) -> np.ndarray:
         raise ValueError("this is not the cache of its own forward pass")
     if dout.shape != cache[1].shape:
         raise ValueError(f"dout {dout.shape} is not of the shape {cache[1].shape} that its forward pass had")
-    return dout * cache[1]
+    return cache[1] * dout

@@ -2,8 +2,8 @@
 # # N08 · Dropout
 #
 # A net with 1.5 million weights and 500 images to learn from does not need to understand anything: it can learn the
-# images by heart. One of the simplest remedies sounds like sabotage: **in each training step, switch off a random part of the
-# units.** No unit can then count on another one being there.
+# images by heart. One of the simplest remedies sounds like sabotage: **in each training step, switch off a random part
+# of the units.** No unit can then count on another one being there.
 #
 # You will write the layer forward and backward, write a *test* that tells a right one from a wrong one although
 # everything in it is random, build the layer into a net, and measure what it does, and what it does not.
@@ -173,15 +173,13 @@ result = check("drop-q1", scaling)
 ### BEGIN HIDDEN TESTS
 def by_counting(subject, rng, report):
     """Find the numbers by adding up over all masks."""
-    import itertools
-
     from cs231n_lib.check.n08_questions import numbers
 
     answer, keep = numbers(subject, report), 0.25
 
     def expected(value, units):
         """The probability of each mask times the value under it."""
-        masks = (np.array(bits, dtype=float) for bits in itertools.product((0, 1), repeat=units))
+        masks = np.indices((2,) * units).reshape(units, -1).T  # one row for each mask
         return sum(np.prod(np.where(mask > 0, keep, 1 - keep)) * value(mask) for mask in masks)
 
     first, second, last = (rng.uniform(1, 2, size=(2, 2)) for _ in range(3))
@@ -311,13 +309,15 @@ def dropout_looks_right(dropout, *, keep, seed):
 
     stays = out != 0
     standard_error = np.sqrt(keep * (1 - keep) / x.size)
-    return bool(
-        np.allclose(out[stays], 2.0 / keep)
-        and abs(stays.mean() - keep) < 5 * standard_error
-        and np.allclose(quiet, x)
-        and np.array_equal(out, again)
-        and not np.array_equal(out, other)
-        and not np.array_equal(stays[0], stays[1])
+    return all(
+        (
+            np.allclose(out[stays], 2.0 / keep),
+            abs(stays.mean() - keep) < 5 * standard_error,
+            np.allclose(quiet, x),
+            np.array_equal(out, again),
+            not np.array_equal(out, other),
+            not np.array_equal(stays[0], stays[1]),
+        )
     )
     ### END SOLUTION
 
@@ -435,8 +435,8 @@ result.points
 # %% [markdown]
 # ## 6. 500 images
 #
-# Time to see what it does. One hidden layer of 500 units: 3,000 weights for each of the 500 images, so nothing stands in
-# the way of learning them by heart. The same net, the same images, the same steps: once with `keep=1`, once with
+# Time to see what it does. One hidden layer of 500 units: 3,000 weights for each of the 500 images, so nothing stands
+# in the way of learning them by heart. The same net, the same images, the same steps: once with `keep=1`, once with
 # `keep=0.25`. After each epoch we look at the training images and at 1,000 validation images, both in test mode.
 #
 # In each training step the net below draws a *new* seed. If it did not, the same units would be missing forever, and
@@ -505,14 +505,15 @@ if ready("drop-forward", "drop-backward", "drop-net"):
         right.plot(epochs, 100 * np.array(history.val_accuracy[1:]), color=ink)
         print(
             f"keep {keep:4}: training {100 * history.train_accuracy[-1]:5.1f} %, "
-            f"validation {100 * np.mean(history.val_accuracy[-5:]):.1f} % (mean of the last five epochs); "
-            f"validation loss at its lowest {curves[keep][:, 1].min():.2f}, at the end {curves[keep][-1, 1]:.2f}"
+            f"validation {100 * np.mean(history.val_accuracy[-5:]):.1f} %; "
+            f"validation loss at best {curves[keep][:, 1].min():.2f}, at the end {curves[keep][-1, 1]:.2f}"
         )
     left.set(xlabel="epoch", ylabel="loss (nats)", title="Loss, nothing dropped")
     right.set(xlabel="epoch", ylabel="accuracy (%)", title="Accuracy, nothing dropped")
     left.legend(fontsize=8)
     plt.show()
-    print(f"log 10 = {np.log(10):.2f}; one standard error of a validation accuracy is about 1.5 points")
+    print("validation accuracies: mean of the last five epochs, with a standard error of about 1.5 points")
+    print(f"log 10 = {np.log(10):.2f}: the loss of knowing nothing")
 
 # %% [markdown]
 # Read the dashed lines first: with dropout the net is *slower* to know its training images by heart. Then the solid
@@ -559,8 +560,6 @@ result = check("drop-q2", true_of_dropout)
 ### BEGIN HIDDEN TESTS
 def experiment(subject, rng, report):
     """Find the key by adding up over all masks of small nets. F is the definition of PyTorch's p: it is zeroed."""
-    import itertools
-
     answer, true = report.choices(subject, "ABCDEF"), set("ABCDE")
 
     def bend(v):
@@ -568,7 +567,7 @@ def experiment(subject, rng, report):
 
     for _ in range(10):
         keep = rng.uniform(0.2, 0.8)
-        masks = np.array(list(itertools.product((0, 1), repeat=4)), dtype=float)
+        masks = np.indices((2,) * 4).reshape(4, -1).T  # (16, 4)
         odds = np.prod(np.where(masks > 0, keep, 1 - keep), axis=1)  # (16,)
         x, target = rng.normal(size=4), rng.normal()
         w, upper = rng.normal(size=4), rng.normal(size=(4, 3))
