@@ -314,10 +314,10 @@ class DeepNet:
 
     def __init__(self, dims, *, weight_scale=None, reg=0.0, seed=0):
         self.params = init_params(dims, weight_scale=weight_scale, seed=seed)
-        self.reg = reg
+        self.strength = reg
 
     def loss(self, X, y=None):
-        return fc_forward(self.params, X)[0] if y is None else fc_loss(self.params, X, y, reg=self.reg)
+        return fc_forward(self.params, X)[0] if y is None else fc_loss(self.params, X, y, reg=self.strength)
 
 
 # %% [markdown]
@@ -684,7 +684,7 @@ RULES = {"sgd": plain_sgd, "momentum": sgd_momentum, "rmsprop": rmsprop, "adam":
 def path(rule, learning_rate, slope, start, num_steps):
     """Return the places (num_steps + 1, 2) that a rule visits."""
     optimizer, params, places = FromRule(rule, learning_rate=learning_rate), {"w": np.array(start)}, [start]
-    for _ in range(num_steps):
+    for _step in range(num_steps):
         params = optimizer.step(params, {"w": slope(params["w"])})
         places.append(params["w"])
     return np.array(places)

@@ -394,21 +394,21 @@ def dropout_net_loss(params, X, y=None, *, layers, keep, seed=0):
     Returns scores (N, C) in test mode if y is None, else (loss, grads): a number, and a dict like params.
     """
     ### BEGIN SOLUTION
-    depth = len(params) // 2
+    last = len(params) // 2
     hidden, caches = X, []
-    for i in range(1, depth):
+    for i in range(1, last):
         hidden, affine = layers["affine_forward"](hidden, params[f"W{i}"], params[f"b{i}"])
         hidden, relu = layers["relu_forward"](hidden)
         hidden, dropped = layers["dropout_forward"](hidden, keep=keep, train=y is not None, seed=seed + i)
         caches.append((affine, relu, dropped))
-    scores, affine = layers["affine_forward"](hidden, params[f"W{depth}"], params[f"b{depth}"])
+    scores, affine = layers["affine_forward"](hidden, params[f"W{last}"], params[f"b{last}"])
     if y is None:
         return scores
 
     grads = {}
     loss, dscores = layers["softmax_loss"](scores, y)
-    dout, grads[f"W{depth}"], grads[f"b{depth}"] = layers["affine_backward"](dscores, affine)
-    for i in range(depth - 1, 0, -1):
+    dout, grads[f"W{last}"], grads[f"b{last}"] = layers["affine_backward"](dscores, affine)
+    for i in range(last - 1, 0, -1):
         affine, relu, dropped = caches[i - 1]
         dout = layers["relu_backward"](layers["dropout_backward"](dout, dropped), relu)
         dout, grads[f"W{i}"], grads[f"b{i}"] = layers["affine_backward"](dout, affine)
