@@ -157,7 +157,7 @@ def _try_mutants(tally: Tally, cell: Cell, cells: list[Cell], student: Student) 
         tally.generated += 1
         try:
             report = box.run(source)
-            refused = report["error"] is not None or not quiet_check(cell.id, Subject(box, subject)).ok
+            refused = report["error"] is not None or not _passes(tests, cells, subject, Subject(box, subject))
         except LimitReached:
             refused = True
         if refused:
@@ -166,6 +166,18 @@ def _try_mutants(tally: Tally, cell: Cell, cells: list[Cell], student: Student) 
             tally.generated_survivors.append(f"{cell.id}, {what}")
         if box.alive:
             box.run(cell.text)
+
+
+def _passes(tests: Cell, cells: list[Cell], name: str, subject: Any) -> bool:
+    """Run a whole test cell, hidden part included, on a subject; True if it gets all points."""
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for cell in cells:
+            if cell.role == "setup":
+                exec(compile(cell.text, cell.id, "exec"), names)
+        names[name] = subject
+        exec(compile(tests.text, tests.grade_id, "exec"), names)
+    return bool(names["result"].ok)
 
 
 def _subject_name(tests: str) -> str:
