@@ -59,7 +59,13 @@ def _forward_slips(layer: Layer, want: np.ndarray) -> list[Symptom]:
 
 
 def forward_case(
-    subject: Subject, report: Report, layer: Layer, *, gain: np.ndarray | None = None, rtol: float = 1e-7, hint: str = ""
+    subject: Subject,
+    report: Report,
+    layer: Layer,
+    *,
+    gain: np.ndarray | None = None,
+    rtol: float = 1e-7,
+    hint: str = "",
 ) -> tuple[Any, ColumnTool]:
     """Require the output of one layer, on columns with these gains; return the cache and the tool that was used."""
     tool = tool_for(layer, gain)
@@ -89,7 +95,9 @@ def forward_case(
 @exercise("fast-conv_forward", points=5, title="convolution as one product")
 def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("one image, one filter"):
-        layer = Layer(np.array([[[[1.0, 2, 0], [0, 1, 3], [2, 1, 1]]]]), np.array([[[[1.0, 0], [2, 3]]]]), np.array([9.0]))
+        layer = Layer(
+            np.array([[[[1.0, 2, 0], [0, 1, 3], [2, 1, 1]]]]), np.array([[[[1.0, 0], [2, 3]]]]), np.array([9.0])
+        )
         forward_case(subject, report, layer)
     with report.stage("square inputs"):
         forward_case(subject, report, random_layer(rng, square=True))
@@ -102,7 +110,9 @@ def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) 
     with report.stage("column order in memory"):
         layer = random_layer(rng, stride=2, pad=1)
         layer = replace(layer, x=np.asfortranarray(layer.x), w=np.asfortranarray(layer.w))
-        hint = "x or w need not lie row after row in memory. A plain reshape reads in the order of the indices; order='K' "
+        hint = (
+            "x or w need not lie row after row in memory. A plain reshape reads in the order of the indices; order='K' "
+        )
         forward_case(subject, report, layer, hint=hint + "or 'A' and views with own strides read as the memory lies.")
     with report.stage("float32"):
         forward_case(subject, report, _float32(random_layer(rng, stride=1, pad=1)), rtol=1e-5)
@@ -271,7 +281,9 @@ def examine_backward(subject: Subject, rng: np.random.Generator, report: Report)
         for stride, pad in ((2, 0), (1, 1), (2, 1), (3, 2)):
             backward_case(subject, rng, report, random_layer(rng, stride=stride, pad=pad))
     with report.stage("column order in memory"):
-        order = "dout, cols or w need not lie row after row in memory: a plain reshape reads in the order of the indices."
+        order = (
+            "dout, cols or w need not lie row after row in memory: a plain reshape reads in the order of the indices."
+        )
         layer = random_layer(rng, stride=1, pad=1)
         backward_case(subject, rng, report, replace(layer, w=np.asfortranarray(layer.w)), order=order)
     with report.stage("float32"):

@@ -50,11 +50,15 @@ def _torch(batch: Batch) -> tuple[Any, list[Any]]:
     import torch
     from torch.nn import functional
 
-    leaves = [torch.from_numpy(np.array(v, dtype=np.float64)).requires_grad_() for v in (batch.x, batch.gamma, batch.beta)]
+    leaves = [
+        torch.from_numpy(np.array(v, dtype=np.float64)).requires_grad_() for v in (batch.x, batch.gamma, batch.beta)
+    ]
     return functional.group_norm(leaves[0], batch.groups, leaves[1].flatten(), leaves[2].flatten(), batch.eps), leaves
 
 
-def random_batch(rng: np.random.Generator, shape: tuple[int, int, int, int], groups: int, *, eps: float = 1e-5) -> Batch:
+def random_batch(
+    rng: np.random.Generator, shape: tuple[int, int, int, int], groups: int, *, eps: float = 1e-5
+) -> Batch:
     """Return images whose channels differ in mean and spread, so that no two ways of grouping agree."""
     c = shape[1]
     x = rng.normal(size=shape) * rng.uniform(0.5, 3, size=(c, 1, 1)) + rng.normal(0, 2, size=(c, 1, 1))
@@ -189,7 +193,9 @@ def backward_case(subject: Subject, rng: np.random.Generator, report: Report, ba
             report.fail(message, hint=hint, symptom="dgamma-shape")
         if isinstance(got, np.ndarray) and got.shape == (1, batch.groups, 1, 1) and batch.groups != c:
             hint = "Each channel has its own gamma: sum over images, height and width, not over the group."
-            report.fail(f"{name} must have shape {(1, c, 1, 1)}, got {got.shape}", hint=hint, symptom="dgamma-per-group")
+            report.fail(
+                f"{name} must have shape {(1, c, 1, 1)}, got {got.shape}", hint=hint, symptom="dgamma-per-group"
+            )
     slips = _backward_slips(batch, dout)
     for name in ("dbeta", "dgamma", "dx"):
         got = report.array(found[name], wants[name].shape, name=name)

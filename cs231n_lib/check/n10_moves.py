@@ -67,7 +67,10 @@ def _slips(layer: Layer, x: np.ndarray, shift: Pair, stride: int, border: int) -
         "swapped-hw": ([against(moved(out, (e, d)))], "shift is (down, right): axis 2 first, then axis 3."),
         "border-ignored": ([float(whole.max())], "Leave out `border` output pixels on every side."),
         "border-one-side": (
-            [float(whole[:, :, border:, border:].max()), float(whole[:, :, : -border or None, : -border or None].max())],
+            [
+                float(whole[:, :, border:, border:].max()),
+                float(whole[:, :, : -border or None, : -border or None].max()),
+            ],
             "The border has four sides: leave out pixels at the end of each axis as well.",
         ),
         "mean": ([float(inside.mean())], "The gap is the largest difference, not the mean."),

@@ -88,7 +88,10 @@ def _require_flat_size(w2: Any, image: tuple[int, int, int], shapes: dict[str, t
         filters * 256: ("hard-coded-32", "16 x 16 is right for images of 32 x 32 alone: compute it from input_dim."),
         filters * h * w: ("flat-before-pool", "Pooling halves both height and width before the maps are flattened."),
         filters * (h // 2) * w: ("flat-before-pool", "Pooling halves both height and width."),
-        filters * k * k: ("flat-from-filter", "The maps have the size of the image, halved: the filter's does not enter."),
+        filters * k * k: (
+            "flat-from-filter",
+            "The maps have the size of the image, halved: the filter's does not enter.",
+        ),
         filters * ((h - k + 1) // 2) * ((w - k + 1) // 2): (
             "flat-no-pad",
             "With pad = (K - 1) / 2 the convolution keeps height and width: only the pooling makes them smaller.",

@@ -47,7 +47,9 @@ def _expect_rows(x: np.ndarray) -> Any:
         if isinstance(rows, np.ndarray) and rows.shape == (n * h * w, c):
             return None
         found = rows.shape if isinstance(rows, np.ndarray) else type(rows).__name__
-        message = f"batchnorm was given shape {found}; for images {x.shape} its rows are (N * H * W, C) = {(n * h * w, c)}"
+        message = (
+            f"batchnorm was given shape {found}; for images {x.shape} its rows are (N * H * W, C) = {(n * h * w, c)}"
+        )
         return message, "Every pixel of every image is one row, and its C channels are the columns.", "rows-shape"
 
     return examine
@@ -70,11 +72,18 @@ def forward_case(
     want, want_mean, want_var = _norm(x, gamma, beta, mean, var, train)
     got = _images(out, shape, report)
     report.close(got, want, rtol=1e-6, atol=1e-8, name="out", symptoms=_forward_slips(args, want, train))
-    for name, now, wanted, old in (("running_mean", new_mean, want_mean, mean), ("running_var", new_var, want_var, var)):
-        kept = Symptom("not-updated", looks_like(old), "batchnorm_forward gives back new running statistics: return them.")
+    for name, now, wanted, old in (
+        ("running_mean", new_mean, want_mean, mean),
+        ("running_var", new_var, want_var, var),
+    ):
+        kept = Symptom(
+            "not-updated", looks_like(old), "batchnorm_forward gives back new running statistics: return them."
+        )
         found = report.array(now, (c,), name=name)
         report.close(found, wanted, rtol=1e-6, atol=1e-8, name=name, symptoms=[kept] if train else [])
-    report.require(cache is not None, "cache is None", hint="Hand on batchnorm_forward's own cache.", symptom="no-cache")
+    report.require(
+        cache is not None, "cache is None", hint="Hand on batchnorm_forward's own cache.", symptom="no-cache"
+    )
 
 
 def _images(got: Any, shape: tuple[int, ...], report: Report, name: str = "out") -> np.ndarray:
@@ -93,7 +102,9 @@ def _forward_slips(args: tuple, want: np.ndarray, train: bool) -> list[Symptom]:
     turned = _rows_norm(x.transpose(0, 2, 3, 1).reshape(-1, c), *args[1:], train)
     symptoms = [
         Symptom("mixed-channels", looks_like(mixed), MIXED),
-        Symptom("mixed-channels", looks_like(_rows_norm(x.reshape(c, -1).T, *args[1:], train).T.reshape(x.shape)), MIXED),
+        Symptom(
+            "mixed-channels", looks_like(_rows_norm(x.reshape(c, -1).T, *args[1:], train).T.reshape(x.shape)), MIXED
+        ),
         Symptom("not-moved-back", looks_like(not_back), BACK),
         Symptom("not-moved-back", looks_like(turned.reshape(n, h, c, w).transpose(0, 2, 1, 3)), BACK),
     ]
@@ -116,9 +127,7 @@ def examine_spatial_forward(subject: Subject, rng: np.random.Generator, report: 
         forward_case(subject, rng, report, (3, 2, 4, 5), train=False)
 
 
-def backward_case(
-    subject: Subject, rng: np.random.Generator, report: Report, shape: tuple[int, int, int, int]
-) -> None:
+def backward_case(subject: Subject, rng: np.random.Generator, report: Report, shape: tuple[int, int, int, int]) -> None:
     """Require the gradients of spatial batch norm, with torch's batchnorm_backward in the student's hands."""
     import torch
     from torch.nn import functional

@@ -31,7 +31,9 @@ class ColumnTool:
     def im2col(self, x: Any, kernel_h: Any, kernel_w: Any, *, stride: Any = 1, pad: Any = 0) -> np.ndarray:
         self._see("im2col", (kernel_h, kernel_w))
         if not isinstance(x, np.ndarray):
-            self._stop(f"im2col was given a {type(x).__name__} for x", "Its first argument is the batch x.", "tool-args")
+            self._stop(
+                f"im2col was given a {type(x).__name__} for x", "Its first argument is the batch x.", "tool-args"
+            )
         return self._weigh(im2col(x, int(kernel_h), int(kernel_w), stride=stride, pad=pad))
 
     def col2im(
@@ -94,7 +96,9 @@ class Spy:
             raise ValueError(f"{self.function.__name__}: {str(error).splitlines()[0]}") from error
 
 
-def run(subject: Subject, report: Report, *args: Any, problem: Callable[[], Any], where: str = "", **options: Any) -> Call:
+def run(
+    subject: Subject, report: Report, *args: Any, problem: Callable[[], Any], where: str = "", **options: Any
+) -> Call:
     """Call the student's function. Where it raised because a judge's tool refused its arguments, say what was wrong.
 
     problem : returns the (message, hint, symptom) that the tool noted, or None

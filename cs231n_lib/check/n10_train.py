@@ -10,8 +10,8 @@ from .report import NotAnswered, Report
 from .spec import exercise
 from .subject import Subject
 
-EPOCHS = 8
-TARGET = 0.40
+EPOCHS = 8  # of 800 pictures: one to two seconds on a slow core
+TARGET = 0.88  # good settings reach 0.98 on these pictures
 KEYS = ("num_filters", "filter_size", "hidden_dim", "learning_rate", "reg", "batch_size")
 
 
@@ -35,7 +35,9 @@ def _settings(subject: Subject, report: Report) -> dict[str, Any]:
     for key, (low, high) in bounds.items():
         value = answer[key]
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and low <= value <= high
-        report.require(whole, f"{key} must be a whole number from {low} to {high}, got {value!r}"[:120], symptom="bounds")
+        report.require(
+            whole, f"{key} must be a whole number from {low} to {high}, got {value!r}"[:120], symptom="bounds"
+        )
     odd = answer["filter_size"] % 2 == 1
     hint = "pad = (K - 1) / 2 keeps height and width only for odd K."
     report.require(odd, f"filter_size must be odd, got {answer['filter_size']}", hint=hint, symptom="even-filter")
@@ -59,7 +61,7 @@ def train_case(subject: Subject, rng: np.random.Generator, report: Report) -> No
             f"after {EPOCHS} epochs on {count:,} pictures, {100 * right:.0f} % of {len(x) - count} new ones are right; "
             f"{100 * TARGET:.0f} % are asked, guessing gives 20 %"
         )
-        if not math.isfinite(losses[-1]) or losses[-1] > 3.0:
+        if not math.isfinite(losses[-1]) or (right < TARGET and max(losses) > 8.0):
             hint = "The loss has grown: the steps are too long. Divide the learning rate by 3, and again."
             report.fail(f"training diverged; {message}", hint=hint, symptom="diverged")
         if right < TARGET and losses[-1] > 0.93 * losses[0]:
@@ -107,7 +109,14 @@ def train(
     filters, k, hidden = (int(settings[key]) for key in ("num_filters", "filter_size", "hidden_dim"))
     rate, reg, size = float(settings["learning_rate"]), float(settings["reg"]), int(settings["batch_size"])
     classes = int(y.max()) + 1
-    shapes = [(filters, 3, k, k), (filters,), (filters * (x.shape[2] // 2) ** 2, hidden), (hidden,), (hidden, classes), (classes,)]
+    shapes = [
+        (filters, 3, k, k),
+        (filters,),
+        (filters * (x.shape[2] // 2) ** 2, hidden),
+        (hidden,),
+        (hidden, classes),
+        (classes,),
+    ]
     params = []
     for shape in shapes:
         fan_in = math.prod(shape[1:]) if len(shape) == 4 else shape[0]
