@@ -14,7 +14,6 @@ from .report import Report, Symptom, looks_like
 from .spec import exercise
 from .subject import Subject
 
-NOT_SQUARE = "It was right on square inputs with square filters: H, HH and H' belong together, and so do W, WW and W'."
 MIXED = (
     "The product has the axes (F, N * H' * W'): unfold the second into (N, H', W') first, and only then move F behind N "
     "with transpose. A reshape alone never moves an axis."

@@ -128,7 +128,7 @@ def forward_case(subject: Subject, report: Report, batch: Batch) -> None:
 @exercise("fast-groupnorm_forward", points=2, title="group norm, forward")
 def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("six numbers by hand"):
-        x = np.array([1.0, 3, 5, 7, 20, 40]).reshape(1, 6, 1, 1)
+        x = np.array([[1.0, 3, 5, 7, 20, 40], [0, 2, -8, -4, 6, 6.5]]).reshape(2, 6, 1, 1)
         ones = np.ones((1, 6, 1, 1))
         forward_case(subject, report, Batch(x, ones, 0 * ones, 3, 1e-12))
     with report.stage("groups of several channels"):
@@ -146,8 +146,7 @@ def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) 
 
 
 def _backward_slips(batch: Batch, dout: np.ndarray) -> dict[str, list[Symptom]]:
-    n, c = batch.x.shape[:2]
-    order = batch.interleaved()
+    n, order = len(batch.x), batch.interleaved()
     moved = replace(batch, x=batch.x[:, order], gamma=batch.gamma[:, order], beta=batch.beta[:, order])
     there = [g[:, np.argsort(order)] for g in moved.grads(dout[:, order])]
     rows = batch.x.reshape(n, batch.groups, -1)
@@ -157,6 +156,7 @@ def _backward_slips(batch: Batch, dout: np.ndarray) -> dict[str, list[Symptom]]:
     through_var = x_hat * (up * x_hat).mean(axis=2, keepdims=True)
     through_mean = up.mean(axis=2, keepdims=True)
     whole = "dx needs three parts: the direct way, the way through the mean and the way through the variance. "
+    direct, no_mean, no_var = ((v / std).reshape(dout.shape) for v in (up, up - through_var, up - through_mean))
     no_gamma = batch.grads(dout / batch.gamma)[0]
     want = batch.grads(dout)
     mean = Symptom("mean", looks_like(want[1] / n), "A sum over images, height and width: divide by nothing.")
@@ -169,9 +169,9 @@ def _backward_slips(batch: Batch, dout: np.ndarray) -> dict[str, list[Symptom]]:
         ],
         "dx": [
             Symptom("interleaved", looks_like(there[0]), INTERLEAVED),
-            Symptom("no-mean-path", looks_like(((up - through_var) / std).reshape(dout.shape)), whole + "The mean's is missing."),
-            Symptom("no-var-path", looks_like(((up - through_mean) / std).reshape(dout.shape)), whole + "The variance's is missing."),
-            Symptom("direct-only", looks_like((up / std).reshape(dout.shape)), whole + "Only the direct one is here."),
+            Symptom("no-mean-path", looks_like(no_mean), whole + "The mean's is missing."),
+            Symptom("no-var-path", looks_like(no_var), whole + "The variance's is missing."),
+            Symptom("direct-only", looks_like(direct), whole + "Only the direct one is here."),
             Symptom("no-gamma", looks_like(no_gamma), "On its way to x_hat the gradient is multiplied by gamma."),
         ],
     }  # fmt: skip

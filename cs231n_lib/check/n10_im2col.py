@@ -47,6 +47,8 @@ def _slips(x: np.ndarray, kernel: int, stride: int, want: np.ndarray) -> list[Sy
             "Right numbers, wrong places: before the reshape the axes must stand as (C, K, N, L'). Transpose first.",
         ),
     ]
+    if want.shape[0] == want.shape[1]:
+        symptoms.append(Symptom("transposed", looks_like(want.T), "Every window is a column here, not a row."))
     if stride > 1:
         dense = columns_by_hand(x, kernel, 1).reshape(c * kernel, n, -1)[:, :, : by_axis.shape[3]].reshape(want.shape)
         hint = "The windows are 1 apart: window p begins at pixel p * stride."
@@ -103,7 +105,9 @@ def examine_line(subject: Subject, rng: np.random.Generator, report: Report) -> 
         _require_copy(subject, report)
     with report.stage("five numbers by hand"):
         want = [[1.0, 2, 3], [2, 3, 4], [3, 4, 5]]
-        report.equal(got, want, name="columns")  # symmetric: the order of rows and columns is judged below
+        report.equal(
+            got, want, name="columns", symptoms=_slips(row, 3, 1, np.array(want))
+        )  # symmetric: order comes next
         line_case(subject, report, np.array([[[1.0, 2, 3, 4, 5, 6, 7]]]), 3, 2)
     with report.stage("batches of several channels"):
         for n, c, kernel, stride, places in ((3, 2, 4, 1, 5), (2, 4, 3, 2, 5), (4, 3, 2, 3, 2), (2, 3, 1, 2, 4)):

@@ -65,13 +65,13 @@ def _slips(layer: Layer, x: np.ndarray, shift: Pair, stride: int, border: int) -
             "With stride s, a step of s pixels is one place in the output: move it by shift // stride.",
         ),
         "swapped-hw": ([against(moved(out, (e, d)))], "shift is (down, right): axis 2 first, then axis 3."),
-        "border-ignored": ([float(whole.max())], "Leave out `border` output pixels on every side."),
-        "border-one-side": (
+        "border": (
             [
+                float(whole.max()),
                 float(whole[:, :, border:, border:].max()),
                 float(whole[:, :, : -border or None, : -border or None].max()),
             ],
-            "The border has four sides: leave out pixels at the end of each axis as well.",
+            "Leave out `border` output pixels on all four sides, at the end of each axis as well as at its start.",
         ),
         "mean": ([float(inside.mean())], "The gap is the largest difference, not the mean."),
         "sum": ([float(inside.sum())], "The gap is the largest difference, not the sum."),

@@ -11,8 +11,6 @@ from cs231n_lib.kernels import col2im, im2col
 from .report import Report
 from .subject import Call, StudentError, Subject
 
-NOT_SQUARE = "It was right while height and width were equal: H, HH and H' belong together, and so do W, WW and W'."
-
 
 @dataclass
 class ColumnTool:

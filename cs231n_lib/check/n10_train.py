@@ -64,9 +64,9 @@ def train_case(subject: Subject, rng: np.random.Generator, report: Report) -> No
         if not math.isfinite(losses[-1]) or (right < TARGET and max(losses) > 8.0):
             hint = "The loss has grown: the steps are too long. Divide the learning rate by 3, and again."
             report.fail(f"training diverged; {message}", hint=hint, symptom="diverged")
-        if right < TARGET and losses[-1] > 0.93 * losses[0]:
+        if right < TARGET and losses[-1] > 0.93 * min(losses[0], math.log(5)):
             steps = EPOCHS * math.ceil(count / settings["batch_size"])
-            hint = f"The loss hardly moves in these {steps} steps. Longer steps, smaller batches, or less reg."
+            hint = f"In these {steps} steps the loss hardly moves, or not below that of a guess. Longer steps, smaller batches, or less reg."
             report.fail(message, hint=hint, symptom="hardly-moves")
         report.require(
             right >= TARGET,

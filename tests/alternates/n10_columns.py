@@ -61,7 +61,7 @@ def image_by_image_with_own_border(x, w, b, *, stride=1, pad=0, im2col=None):
 @unusual("fast-conv_backward")
 def by_einsum_in_six_axes(dout, cache, *, col2im=None):
     cols, x_shape, w, stride, pad = cache
-    n, f, h, wide = dout.shape
+    n, _, h, wide = dout.shape
     six = cols.reshape(*w.shape[1:], n, h, wide)
     dw = np.einsum("nfhw,cijnhw->fcij", dout, six)
     dcols = np.einsum("nfhw,fcij->cijnhw", dout, w).reshape(cols.shape)
@@ -93,14 +93,14 @@ class NetWithoutTheLayers:
             return draws.standard_normal(shape) * (2 / inputs) ** 0.5
 
         self.strength, self.p = reg, (filter_size - 1) // 2
-        self.params = dict(
-            W3=weights(hidden_dim, num_classes, inputs=hidden_dim),
-            W2=weights(flat, hidden_dim, inputs=flat),
-            W1=weights(num_filters, C, filter_size, filter_size, inputs=C * filter_size**2),
-            b1=np.zeros(num_filters),
-            b2=np.zeros(hidden_dim),
-            b3=np.zeros(num_classes),
-        )
+        self.params = {
+            "W3": weights(hidden_dim, num_classes, inputs=hidden_dim),
+            "W2": weights(flat, hidden_dim, inputs=flat),
+            "W1": weights(num_filters, C, filter_size, filter_size, inputs=C * filter_size**2),
+            "b1": np.zeros(num_filters),
+            "b2": np.zeros(hidden_dim),
+            "b3": np.zeros(num_classes),
+        }
 
     def loss(self, X, y=None):
         W1, b1, W2, b2, W3, b3 = (self.params[key] for key in ("W1", "b1", "W2", "b2", "W3", "b3"))
