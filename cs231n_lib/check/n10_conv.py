@@ -15,8 +15,8 @@ from .spec import exercise
 from .subject import Subject
 
 MIXED = (
-    "The product has the axes (F, N * H' * W'): unfold the second into (N, H', W') first, and only then move F behind N "
-    "with transpose. A reshape alone never moves an axis."
+    "The product has the axes (F, N * H' * W'): unfold the second into (N, H', W') first, and only then move F behind "
+    "N with transpose. A reshape alone never moves an axis."
 )
 
 
@@ -46,7 +46,8 @@ def _forward_slips(layer: Layer, want: np.ndarray) -> list[Symptom]:
         Symptom(
             "filter-order",
             looks_like(conv(layer, w=layer.w.transpose(0, 2, 3, 1).reshape(layer.w.shape))),
-            "The rows of the columns run over (c, i, j), so the filter must be unrolled in this order: w.reshape(F, -1).",
+            "The rows of the columns run over (c, i, j), so the filter must be unrolled in this order: "
+            "w.reshape(F, -1).",
         ),
     ]
     if n == f:
@@ -81,8 +82,8 @@ def forward_case(
         unused = Symptom(
             "im2col-unused",
             looks_like(conv(layer), rtol=1e-5),
-            "This is the convolution of x, but the columns that your function was given were others: the check hands in "
-            "an im2col of its own. Build out from what the argument `im2col` returns, and from nothing else.",
+            "This is the convolution of x, but the columns that your function was given were others: the check hands "
+            "in an im2col of its own. Build out from what the argument `im2col` returns, and from nothing else.",
         )
         named = [Symptom("column-order", lambda v: True, hint)] if hint else []
         return [*([unused] if gain is not None else _forward_slips(layer, want)), *named]
@@ -175,8 +176,8 @@ def _backward_slips(layer: Layer, dout: np.ndarray, cols: np.ndarray) -> dict[st
     n, f = dout.shape[:2]
     mixed = dout.reshape(f, n, *dout.shape[2:]).transpose(1, 0, 2, 3)  # what dout.reshape(F, -1) takes it for
     hint = (
-        "dout as a matrix must be (F, N * H' * W') with the columns in the order (n, row, column): first bring F to the "
-        "front with transpose, then reshape. A reshape alone mixes images and filters."
+        "dout as a matrix must be (F, N * H' * W') with the columns in the order (n, row, column): first bring F to "
+        "the front with transpose, then reshape. A reshape alone mixes images and filters."
     )
     turned = "The filter is turned round: w.reshape(F, -1) has its numbers in the order of the columns' rows."
     adds = "A pixel lies in several windows and gets the sum of what they send: `+=`, not `=`. col2im adds."

@@ -14,7 +14,7 @@ Params = dict[str, np.ndarray]
 
 def layer_functions() -> dict[str, Spy]:
     """Return the nine layer functions of the exercise, made by torch; they count their calls."""
-    functions = {
+    functions: dict[str, Any] = {
         "conv_forward": standins.conv_forward_naive,
         "conv_backward": standins.conv_backward_naive,
         "relu_forward": standins.relu_forward,

@@ -33,7 +33,7 @@ def _norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, 
     images, g, b = (torch.from_numpy(v) for v in (x, gamma, beta))
     if not train:
         held = [torch.from_numpy(v.copy()) for v in (mean, var)]
-        return functional.batch_norm(images, *held, g, b, training=False, eps=1e-5).numpy(), mean, var
+        return functional.batch_norm(images, held[0], held[1], g, b, training=False, eps=1e-5).numpy(), mean, var
     out = functional.batch_norm(images, None, None, g, b, training=True, eps=1e-5).numpy()
     new_var, new_mean = torch.var_mean(images, dim=(0, 2, 3), correction=0)
     return out, 0.9 * mean + 0.1 * new_mean.numpy(), 0.9 * var + 0.1 * new_var.numpy()
@@ -94,23 +94,25 @@ def _images(got: Any, shape: tuple[int, ...], report: Report, name: str = "out")
     return report.array(got, shape, name=name)
 
 
-def _forward_slips(args: tuple, want: np.ndarray, train: bool) -> list[Symptom]:
+def _forward_slips(args: Any, want: np.ndarray, train: bool) -> list[Symptom]:
     x = args[0]
     n, c, h, w = x.shape
-    mixed = _rows_norm(x.reshape(-1, c), *args[1:], train).reshape(x.shape)
+    mixed = _rows_norm(x.reshape(-1, c), *args[1:], train=train).reshape(x.shape)
     not_back = to_rows(want).reshape(x.shape)
-    turned = _rows_norm(x.transpose(0, 2, 3, 1).reshape(-1, c), *args[1:], train)
+    turned = _rows_norm(x.transpose(0, 2, 3, 1).reshape(-1, c), *args[1:], train=train)
     symptoms = [
         Symptom("mixed-channels", looks_like(mixed), MIXED),
         Symptom(
-            "mixed-channels", looks_like(_rows_norm(x.reshape(c, -1).T, *args[1:], train).T.reshape(x.shape)), MIXED
+            "mixed-channels",
+            looks_like(_rows_norm(x.reshape(c, -1).T, *args[1:], train=train).T.reshape(x.shape)),
+            MIXED,
         ),
         Symptom("not-moved-back", looks_like(not_back), BACK),
         Symptom("not-moved-back", looks_like(turned.reshape(n, h, c, w).transpose(0, 2, 1, 3)), BACK),
     ]
     if not train:
         hint = "Hand train on to batchnorm_forward: in test mode it uses the running statistics."
-        symptoms.append(Symptom("train-not-passed", looks_like(_norm(*args, True)[0]), hint))
+        symptoms.append(Symptom("train-not-passed", looks_like(_norm(*args, train=True)[0]), hint))
     return symptoms
 
 

@@ -6,7 +6,7 @@
 # Then it carries batch norm over to images, adds a norm that needs no batch, and measures in which sense a convolution
 # "moves along" with its image.
 #
-# 40 points · about four hours. The training of section 7 takes about 8 minutes for CIFAR-10 on 2 cores, 2 for
+# 40 points · about four hours. The training of section 7 takes 5 to 10 minutes for CIFAR-10, 3 to 5 for
 # shapes10; everything else together about a minute.
 
 # %% setup="fast-setup"
@@ -53,9 +53,10 @@ max_pool_forward_naive, max_pool_backward_naive = carry_forward(
 # %% [markdown]
 # ## 1. Where the time goes
 #
-# A layer of 32 filters of $3 \times 5 \times 5$ on one image of $3 \times 32 \times 32$, with pad 2: 32,768 outputs, each
-# a dot product of 75 pairs, 2.5 million multiply-adds. A processor core does billions of them in a second. **Guess:**
-# how many images a second, if Python walks from place to place? And if NumPy gets all the sums of a batch at once?
+# A layer of 32 filters of $3 \times 5 \times 5$ on one image of $3 \times 32 \times 32$, with pad 2: 32,768 outputs,
+# each a dot product of 75 pairs, 2.5 million multiply-adds. A processor core does billions of them in a second.
+# **Guess:** how many images a second, if Python walks from place to place? And if NumPy gets all the sums of a batch at
+# once?
 
 # %%
 import time
@@ -105,8 +106,8 @@ print(f"one product:    {50 / one_product:8.0f} images a second")
 # | windows | $L' = (L - K) / \text{stride} + 1$ | places of a kernel of $K$ numbers |
 # | columns | $(C K, \; N L')$ | row $(c, k)$, column $(n, p)$ holds $x[n, c, \; p \cdot \text{stride} + k]$ |
 #
-# Two axes that become one, "$(c, k)$", run like the digits of a number: $k$ counts up first. That is what `reshape` does
-# with neighbouring axes, so bring the axes into the order $(C, K, N, L')$, then reshape.
+# Two axes that become one, "$(c, k)$", run like the digits of a number: $k$ counts up first. That is what `reshape`
+# does with neighbouring axes, so bring the axes into the order $(C, K, N, L')$, then reshape.
 #
 # **From scratch**: without the library's `im2col` that the rest of this notebook will use.
 
@@ -250,7 +251,7 @@ result.points
 # | forward | backward | shape |
 # |---|---|---|
 # | move axes: product → out | move them back: dout → $D$ | $(F, \; N H' W')$ |
-# | product = $W \, \text{cols} + b$ | $dW = D \, \text{cols}^T$ | $(F, \; C \cdot HH \cdot WW)$, reshaped to `w.shape` |
+# | product = $W \, \text{cols} + b$ | $dW = D \, \text{cols}^T$ | $(F, \; C \cdot HH \cdot WW)$, then `w.shape` |
 # | | $d\,\text{cols} = W^T D$ | $(C \cdot HH \cdot WW, \; N H' W')$ |
 # | | $db$ = sum of each row of $D$ | $(F,)$ |
 # | cols = im2col(x) | $dx$ = col2im($d\,\text{cols}$) | $(N, C, H, W)$ |
@@ -274,8 +275,8 @@ print("windows over each pixel, 3 x 3 with pad 1:")
 print(counts[:4, :4].astype(int), "...")
 
 # %% [markdown]
-# The cache is the one that your forward pass returns, `(cols, x.shape, w, stride, pad)`; but the check makes its own, so
-# the two functions do not depend on each other. Again `col2im` is an argument: use it.
+# The cache is the one that your forward pass returns, `(cols, x.shape, w, stride, pad)`; but the check makes its own,
+# so the two functions do not depend on each other. Again `col2im` is an argument: use it.
 
 
 # %% solution="fast-conv_backward"
@@ -323,8 +324,8 @@ result.points
 # %% [markdown]
 # ## 5. The race
 #
-# Four ways to the same numbers, forward and backward, for 10 images of $3 \times 32 \times 32$ and 32 filters of
-# $5 \times 5$: your loops of N09 (if that notebook is here), your columns, the library's fast path, and PyTorch. **Guess**
+# Four ways to the same numbers, forward and backward, for 10 images of $3 \times 32 \times 32$ and 32 filters of $5
+# \times 5$: your loops of N09 (if that notebook is here), your columns, the library's fast path, and PyTorch. **Guess**
 # the factors before you run it. The fast path never builds the whole matrix of columns: it works in pieces small enough
 # to stay in the processor's cache, between memory and product.
 
@@ -596,10 +597,10 @@ print(f"{32 * 76 + 8192 * 100 + 100 + 100 * 10 + 10:,}, most of them in W2)")
 # Choose them: filters, hidden units, learning rate, `reg`, batch size. Training takes plain SGD steps whose length
 # falls along half a cosine to 0.
 #
-# **How it is judged.** The check trains the net of section 6 in PyTorch, with your settings, for 8 epochs on 800 freshly
-# drawn pictures of 10 x 10: five kinds of small motifs, each standing *anywhere* on noise. **88 %** of 500 new pictures
-# must be right. It takes about two seconds, so try. Mind the number of *steps*: 800 pictures in batches of 200 are only
-# 4 steps an epoch. (Nothing of your own net enters, so a mistake above costs nothing here.)
+# **How it is judged.** The check trains the net of section 6 in PyTorch, with your settings, for 8 epochs on 800
+# freshly drawn pictures of 10 x 10: five kinds of small motifs, each standing *anywhere* on noise. **88 %** of 500 new
+# pictures must be right. It takes about two seconds, so try. Mind the number of *steps*: 800 pictures in batches of 200
+# are only 4 steps an epoch. (Nothing of your own net enters, so a mistake above costs nothing here.)
 
 # %% solution="fast-train"
 settings = {
@@ -641,7 +642,8 @@ result.points
 #
 # Now *your* net on *your* columns, with these settings, on all training images: 4 epochs of CIFAR-10, or 12 of shapes10
 # (which has a fifth of the images). Only flips are drawn here: shifts pay when there is time for many more epochs.
-# About 8 minutes on 2 cores for CIFAR-10. The target: more than **65 %** of the validation images (shapes10: 65 %).
+# About 5 minutes on an idle core for CIFAR-10, up to 10 on a busy one. The target: more than **65 %** of the validation
+# images (shapes10: 60 %).
 
 
 # %%
@@ -682,7 +684,8 @@ if trained:
     start = time.perf_counter()
     history = train(net, data.train, num_epochs=4 if len(data.train) > 20_000 else 12, progress=True)
     reached = max(history.val_accuracy)
-    verdict = "target reached" if reached > 0.65 else "the target is 0.65"
+    target = 0.60 if data.name == "shapes10" else 0.65
+    verdict = "target reached" if reached > target else f"the target is {target}"
     print(f"validation accuracy {reached:.3f} after {(time.perf_counter() - start) / 60:.1f} minutes: {verdict}")
     display(plot_history(history))
 
@@ -779,8 +782,8 @@ result.points
 # ### Frozen or learned?
 #
 # N05 computed features by a fixed recipe and trained a classifier on top of them: images → features → 10 numbers giving
-# scores. A ConvNet trained end to end learns the features as well. Two nets, both 3 epochs on 3,000 images: in the first
-# the filters stay as they were drawn, in the second they learn. **Guess** the difference.
+# scores. A ConvNet trained end to end learns the features as well. Two nets, both 3 epochs on 3,000 images: in the
+# first the filters stay as they were drawn, in the second they learn. **Guess** the difference.
 
 
 # %%
@@ -842,8 +845,8 @@ if trained:
 #
 # ## 9. Batch norm for images
 #
-# Batch norm (N07) takes rows of $D$ features and normalizes each feature over the batch. For maps $(N, C, H, W)$, what is
-# a feature? A filter does the same thing at every place, so all numbers of one **channel** belong together: over all
+# Batch norm (N07) takes rows of $D$ features and normalizes each feature over the batch. For maps $(N, C, H, W)$, what
+# is a feature? A filter does the same thing at every place, so all numbers of one **channel** belong together: over all
 # images and all places. Mean and variance then come from $N \cdot H \cdot W$ numbers, and there is one $\gamma$ and one
 # $\beta$ for each channel.
 #
@@ -938,12 +941,12 @@ if ready("fast-spatial_bn_forward"):
 # ## 10. Group norm
 #
 # Batch norm makes one image's result depend on the others in its batch. With batches of two, mean and variance are
-# little more than noise. **Group norm** looks at one image alone: it cuts the $C$ channels into $G$ groups of *neighbours*
-# and normalizes each group of each image over its $C/G \cdot H \cdot W$ numbers. With $G = 1$ this is layer norm over the
-# image. It has no running statistics, and training and testing are the same.
+# little more than noise. **Group norm** looks at one image alone: it cuts the $C$ channels into $G$ groups of
+# *neighbours* and normalizes each group of each image over its $C/G \cdot H \cdot W$ numbers. With $G = 1$ this is
+# layer norm over the image. It has no running statistics, and training and testing are the same.
 #
-# An example, one image of one pixel, six channels in three groups: $(1, 3 \mid 5, 7 \mid 20, 40)$. The groups' means are
-# 2, 6, 30, their deviations 1, 1, 10, so all three become $(-1, 1)$.
+# An example, one image of one pixel, six channels in three groups: $(1, 3 \mid 5, 7 \mid 20, 40)$. The groups' means
+# are 2, 6, 30, their deviations 1, 1, 10, so all three become $(-1, 1)$.
 #
 # $\gamma$ and $\beta$ are still one number for each **channel**, with shape $(1, C, 1, 1)$ so that they broadcast over
 # maps. For one group with its $m$ numbers $x$, and $u = \text{dout} \cdot \gamma$ (the gradient that reaches $\hat x$):
@@ -952,8 +955,8 @@ if ready("fast-spatial_bn_forward"):
 # dx = \frac{1}{\sqrt{v + \varepsilon}} \left( u - \overline{u} - \hat x \; \overline{u \hat x} \right),$$
 #
 # where the bar is the mean over the group. You derived this in N07: the first term is the direct way, the second goes
-# through the mean $\mu$, the third through the variance $v$. $d\gamma$ and $d\beta$ are sums over images and places, and
-# keep the shape $(1, C, 1, 1)$. The cache is `(x, gamma, groups, eps)`.
+# through the mean $\mu$, the third through the variance $v$. $d\gamma$ and $d\beta$ are sums over images and places,
+# and keep the shape $(1, C, 1, 1)$. The cache is `(x, gamma, groups, eps)`.
 
 
 # %% solution="fast-groupnorm_forward"
@@ -1136,9 +1139,9 @@ if ready("fast-equivariance_gap"):
 # - **Inside the border it is exact**, to the last digits that floating point keeps.
 # - **Zero padding breaks it at the border**: there the maps know where the image ends. Networks do use this to find out
 #   where they are.
-# - **With stride 2 it holds for even shifts only.** After an odd shift the window meets other pixels altogether, and the
-#   output is *another* picture. Each pooling halves the grid again: after five of them only shifts by multiples of 32
-#   pixels pass through exactly.
+# - **With stride 2 it holds for even shifts only.** After an odd shift the window meets other pixels altogether, and
+#   the output is *another* picture. Each pooling halves the grid again: after five of them only shifts by multiples of
+#   32 pixels pass through exactly.
 #
 # ## What you have
 #
