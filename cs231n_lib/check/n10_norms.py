@@ -95,16 +95,16 @@ def _images(got: Any, shape: tuple[int, ...], report: Report, name: str = "out")
 
 
 def _forward_slips(args: Any, want: np.ndarray, train: bool) -> list[Symptom]:
-    x = args[0]
+    x, gamma, beta, mean, var = args
     n, c, h, w = x.shape
-    mixed = _rows_norm(x.reshape(-1, c), *args[1:], train=train).reshape(x.shape)
+    mixed = _rows_norm(x.reshape(-1, c), gamma, beta, mean, var, train).reshape(x.shape)
     not_back = to_rows(want).reshape(x.shape)
-    turned = _rows_norm(x.transpose(0, 2, 3, 1).reshape(-1, c), *args[1:], train=train)
+    turned = _rows_norm(x.transpose(0, 2, 3, 1).reshape(-1, c), gamma, beta, mean, var, train)
     symptoms = [
         Symptom("mixed-channels", looks_like(mixed), MIXED),
         Symptom(
             "mixed-channels",
-            looks_like(_rows_norm(x.reshape(c, -1).T, *args[1:], train=train).T.reshape(x.shape)),
+            looks_like(_rows_norm(x.reshape(c, -1).T, gamma, beta, mean, var, train).T.reshape(x.shape)),
             MIXED,
         ),
         Symptom("not-moved-back", looks_like(not_back), BACK),
@@ -112,7 +112,7 @@ def _forward_slips(args: Any, want: np.ndarray, train: bool) -> list[Symptom]:
     ]
     if not train:
         hint = "Hand train on to batchnorm_forward: in test mode it uses the running statistics."
-        symptoms.append(Symptom("train-not-passed", looks_like(_norm(*args, train=True)[0]), hint))
+        symptoms.append(Symptom("train-not-passed", looks_like(_norm(x, gamma, beta, mean, var, True)[0]), hint))
     return symptoms
 
 
