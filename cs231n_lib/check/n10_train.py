@@ -49,22 +49,22 @@ def _settings(subject: Subject, report: Report) -> dict[str, Any]:
     return answer
 
 
-def train_case(subject: Subject, rng: np.random.Generator, report: Report) -> None:
+def train_case(subject: Subject, rng: np.random.Generator, report: Report, *, kinds: int = 5) -> None:
     """Train the net of the exercise in torch, from fresh weights on freshly drawn pictures; judge it on new ones."""
     with report.stage("form"):
         settings = _settings(subject, report)
-    x, y = draw(rng, 1300)
+    x, y = draw(rng, 1300, classes=kinds)
     count = 800
     with report.stage("new pictures"):
         losses, right = on_one_thread(train, settings, x[:count], y[:count], x[count:], y[count:], rng)
         message = (
             f"after {EPOCHS} epochs on {count:,} pictures, {100 * right:.0f} % of {len(x) - count} new ones are right; "
-            f"{100 * TARGET:.0f} % are asked, guessing gives 20 %"
+            f"{100 * TARGET:.0f} % are asked, guessing gives {100 / kinds:.0f} %"
         )
         if not math.isfinite(losses[-1]) or (right < TARGET and max(losses) > 8.0):
             hint = "The loss has grown: the steps are too long. Divide the learning rate by 3, and again."
             report.fail(f"training diverged; {message}", hint=hint, symptom="diverged")
-        if right < TARGET and losses[-1] > 0.93 * min(losses[0], math.log(5)):
+        if right < TARGET and losses[-1] > 0.93 * min(losses[0], math.log(kinds)):
             steps = EPOCHS * math.ceil(count / settings["batch_size"])
             hint = f"In these {steps} steps the loss hardly moves, or not below that of a guess. "
             hint += "Longer steps, smaller batches, or less reg."

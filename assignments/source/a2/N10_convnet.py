@@ -227,16 +227,13 @@ def edge_cases(subject, rng, report):
 
     with report.stage("1 x 1 filters, one place, more filters than images"):
         for shape, kernel, stride in (((3, 4, 2, 5), (2, 4, 1, 1), 1), ((2, 3, 4, 6), (7, 3, 4, 6), 3)):
-            forward_case(
-                subject,
-                report,
-                Layer(rng.normal(size=shape), rng.normal(size=kernel), rng.normal(size=kernel[0]), stride, 0),
-            )
+            alone = Layer(rng.normal(size=shape), rng.normal(size=kernel), rng.normal(size=kernel[0]), stride, 0)
+            forward_case(subject, report, alone)
     with report.stage("other columns"):
         for stride, pad in ((1, 0), (3, 1)):
             layer = random_layer(rng, stride=stride, pad=pad)
-            gain = rng.uniform(-2.0, 2.0, size=layer.w[0].size)
-            forward_case(subject, report, layer, gain=gain)
+            other = rng.uniform(-2.0, 2.0, size=layer.w[0].size)
+            forward_case(subject, report, layer, gain=other)
 
 
 result = result.also(edge_cases, seed=10037)
@@ -308,13 +305,13 @@ def edge_cases(subject, rng, report):
 
     with report.stage("1 x 1 filters, one place"):
         for shape, kernel, stride in (((3, 4, 2, 5), (2, 4, 1, 1), 1), ((2, 3, 4, 6), (7, 3, 4, 6), 3)):
-            layer = Layer(rng.normal(size=shape), rng.normal(size=kernel), rng.normal(size=kernel[0]), stride, 0)
-            backward_case(subject, rng, report, layer)
+            single = Layer(rng.normal(size=shape), rng.normal(size=kernel), rng.normal(size=kernel[0]), stride, 0)
+            backward_case(subject, rng, report, single)
     with report.stage("other columns"):
         for stride, pad in ((1, 0), (3, 1)):
             layer = random_layer(rng, stride=stride, pad=pad)
-            gain = rng.uniform(-2.0, 2.0, size=layer.w[0].size)
-            backward_case(subject, rng, report, layer, gain=gain, foreign=True)
+            other = rng.uniform(-2.0, 2.0, size=layer.w[0].size)
+            backward_case(subject, rng, report, layer, gain=other, foreign=True)
 
 
 result = result.also(edge_cases, seed=10061)
@@ -431,14 +428,14 @@ class ThreeLayerConvNet:
         channels, height, width = input_dim
         self.layers, self.reg, self.pad = layers, reg, (filter_size - 1) // 2
         flat = num_filters * (height // 2) * (width // 2)
-        rng = np.random.default_rng(seed)
+        draws = np.random.default_rng(seed)
         self.params = {
-            "W1": rng.normal(size=(num_filters, channels, filter_size, filter_size))
+            "W1": draws.normal(size=(num_filters, channels, filter_size, filter_size))
             * np.sqrt(2 / (channels * filter_size**2)),
             "b1": np.zeros(num_filters),
-            "W2": rng.normal(size=(flat, hidden_dim)) * np.sqrt(2 / flat),
+            "W2": draws.normal(size=(flat, hidden_dim)) * np.sqrt(2 / flat),
             "b2": np.zeros(hidden_dim),
-            "W3": rng.normal(size=(hidden_dim, num_classes)) * np.sqrt(2 / hidden_dim),
+            "W3": draws.normal(size=(hidden_dim, num_classes)) * np.sqrt(2 / hidden_dim),
             "b3": np.zeros(num_classes),
         }
         self.params = {name: values.astype(np.float32) for name, values in self.params.items()}
@@ -469,7 +466,7 @@ class ThreeLayerConvNet:
         dmaps = layer["relu_backward"](dlit, lit_cache)
         _, dW1, db1 = layer["conv_backward"](dmaps, conv_cache)
         grads = {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2, "W3": dW3, "b3": db3}
-        for name in ("W1", "W2", "W3"):
+        for name in [key for key in p if key.startswith("W")]:
             loss += 0.5 * self.reg * (p[name] ** 2).sum()
             grads[name] = grads[name] + self.reg * p[name]
         return loss, grads
@@ -630,7 +627,7 @@ result = check("fast-train", settings)
 def edge_cases(subject, rng, report):
     from cs231n_lib.check.n10_train import train_case
 
-    train_case(subject, rng, report)
+    train_case(subject, rng, report, kinds=4)
 
 
 result = result.also(edge_cases, seed=10099)
@@ -865,10 +862,10 @@ def spatial_batchnorm_forward(x, gamma, beta, running_mean, running_var, *, trai
     Returns (out, cache, running_mean, running_var): out (N, C, H, W); the others as batchnorm_forward gave them.
     """
     ### BEGIN SOLUTION
-    n, c, h, w = x.shape
-    rows = x.transpose(0, 2, 3, 1).reshape(-1, c)  # (N H W, C)
+    last = x.transpose(0, 2, 3, 1)  # (N, H, W, C)
+    rows = last.reshape(-1, x.shape[1])  # (N H W, C)
     out, cache, running_mean, running_var = batchnorm_forward(rows, gamma, beta, running_mean, running_var, train=train)
-    return out.reshape(n, h, w, c).transpose(0, 3, 1, 2), cache, running_mean, running_var
+    return out.reshape(last.shape).transpose(0, 3, 1, 2), cache, running_mean, running_var
     ### END SOLUTION
 
 
@@ -1078,10 +1075,10 @@ def equivariance_gap(layer, x, *, shift, stride=1, border=0):
     Returns a float, the largest absolute difference.
     """
     ### BEGIN SOLUTION
-    out = layer(x)
+    maps = layer(x)
     steps = (shift[0] // stride, shift[1] // stride)
-    gap = np.abs(layer(np.roll(x, shift, axis=(2, 3))) - np.roll(out, steps, axis=(2, 3)))
-    height, width = out.shape[2:]
+    gap = np.abs(layer(np.roll(x, shift, axis=(2, 3))) - np.roll(maps, steps, axis=(2, 3)))
+    height, width = maps.shape[2:]
     return float(gap[:, :, border : height - border, border : width - border].max())
     ### END SOLUTION
 
