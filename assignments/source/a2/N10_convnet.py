@@ -788,9 +788,10 @@ class Frozen(Flipped):
     """A net whose filters stay as they are."""
 
     def loss(self, X, y=None):
-        if y is None:
-            return self.net.loss(X)
-        loss, grads = super().loss(X, y)
+        returned = super().loss(X, y)
+        if y is None:  # scores
+            return returned
+        loss, grads = returned
         return loss, {name: 0 * g if name in ("W1", "b1") else g for name, g in grads.items()}
 
 
