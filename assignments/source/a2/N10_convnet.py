@@ -609,14 +609,8 @@ settings = {
     "batch_size": ...,
 }
 ### BEGIN SOLUTION
-settings = {
-    "num_filters": 32,
-    "filter_size": 5,
-    "hidden_dim": 100,
-    "learning_rate": 0.04,
-    "reg": 5e-4,
-    "batch_size": 50,
-}
+settings |= {"num_filters": 32, "filter_size": 5, "hidden_dim": 100}
+settings |= {"learning_rate": 0.04, "reg": 5e-4, "batch_size": 50}
 ### END SOLUTION
 
 # %% tests="fast-train" points=2
