@@ -95,10 +95,10 @@ def forward_case(
 @exercise("fast-conv_forward", points=5, title="convolution as one product")
 def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("one image, one filter"):
-        layer = Layer(
+        tiny = Layer(
             np.array([[[[1.0, 2, 0], [0, 1, 3], [2, 1, 1]]]]), np.array([[[[1.0, 0], [2, 3]]]]), np.array([9.0])
         )
-        forward_case(subject, report, layer)
+        forward_case(subject, report, tiny)
     with report.stage("square inputs"):
         forward_case(subject, report, random_layer(rng, square=True))
     with report.stage("height is not width"):
@@ -156,8 +156,8 @@ def _last_window_wins(dout: np.ndarray, layer: Layer) -> np.ndarray:
     pad, stride = layer.pad, layer.stride
     frame = np.zeros((*layer.x.shape[:2], layer.x.shape[2] + 2 * pad, layer.x.shape[3] + 2 * pad))
     for i, j in np.ndindex(*dout.shape[2:]):
-        top, left = i * stride, j * stride
-        frame[:, :, top : top + hh, left : left + ww] = np.tensordot(dout[:, :, i, j], layer.w, axes=1)
+        y, z = stride * i, stride * j
+        frame[:, :, y : y + hh, z : z + ww] = np.tensordot(dout[:, :, i, j], layer.w, axes=1)
     return frame[:, :, pad : pad + layer.x.shape[2], pad : pad + layer.x.shape[3]]
 
 
