@@ -324,7 +324,7 @@ result.points
 # Four ways to the same numbers, forward and backward, for 10 images of $3 \times 32 \times 32$ and 32 filters of $5
 # \times 5$: your loops of N09 (if that notebook is here), your columns, the library's fast path, and PyTorch. **Guess**
 # the factors before you run it. The fast path never builds the whole matrix of columns: it works in pieces small enough
-# to stay in the processor's cache, between memory and product.
+# to stay in the processor's cache, between memory and product. With 10 images that gains little; try it with 200.
 
 # %%
 import torch
@@ -688,6 +688,9 @@ if trained:
 # *small* ones, and they become **edges in some direction and pairs of opposite colours**; AlexNet's 64 filters of
 # $3 \times 11 \times 11$ show the same. Deeper layers put these together: in the sixth layer of such a network
 # Springenberg et al. (2015) found units for eyes and for letters.
+#
+# Ours trained for minutes, so much of the noise of the first draw is still in them. The third picture takes it away:
+# the trained filter minus the drawn one, which is what training has added.
 
 # %%
 if trained:
@@ -695,6 +698,7 @@ if trained:
     order = np.argsort(-strength)
     display(filter_bank(untrained_filters[order], columns=8, title="Before training"))
     display(filter_bank(net.params["W1"][order], columns=8, title="After training, the strongest first"))
+    display(filter_bank((net.params["W1"] - untrained_filters)[order], columns=8, title="What training added"))
 
 # %% [markdown]
 # What does a filter look for? Search the validation images for the patches that it answers to most:
@@ -800,7 +804,7 @@ if trained:
 
 # %% [markdown]
 # Random filters are not nothing: among 16 of them some see edges, and the layers above pick what they can use. What
-# learning adds here it adds within seconds; with more images and epochs the distance grows.
+# learning adds here, it adds within seconds.
 #
 # ### How robust is it?
 #
@@ -831,7 +835,8 @@ if trained:
         print(f"{name:32s} {100 * right.mean():5.1f} %")
 
 # %% [markdown]
-# Small moves cost little: filters do not care where, and pooling forgives a pixel. But $W_2$ has separate weights for
+# A move of two pixels costs some accuracy, one of six far more. Filters do not care where, and pooling forgives a
+# pixel; but $W_2$ has separate weights for
 # every place, so large moves hurt, and nothing in the net knows what upside down is. What it should be robust to, it
 # must see in training.
 #
