@@ -686,14 +686,8 @@ def train_net(X_train, y_train, X_val, y_val, *, progress=False):
     Returns (net, history): the trained TwoLayerNet and what Solver.train returned. The inputs stay as they are.
     """
     ### BEGIN SOLUTION
-    net = TwoLayerNet(
-        input_dim=X_train.shape[1],
-        hidden_dim=100,
-        num_classes=int(y_train.max()) + 1,
-        weight_scale=1e-2,
-        reg=1e-3,
-        seed=0,
-    )
+    sizes = {"input_dim": X_train.shape[1], "hidden_dim": 100, "num_classes": int(y_train.max()) + 1}
+    net = TwoLayerNet(**sizes, weight_scale=1e-2, reg=1e-3, seed=0)
     trainer = Solver(
         net, (X_train, y_train), (X_val, y_val), optimizer=SGD(learning_rate=0.05), rng=np.random.default_rng(0)
     )

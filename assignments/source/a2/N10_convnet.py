@@ -516,7 +516,7 @@ layers = {
 }
 if ready("fast-ThreeLayerConvNet"):
     y = rng.integers(0, 10, size=50)
-    for reg in (0.0, 0.01):
+    for reg in (0.0, 0.02):
         print(f"reg {reg}: loss of a fresh net {ThreeLayerConvNet(layers, reg=reg, seed=1).loss(batch, y)[0]:.2f}")
     tiny = ThreeLayerConvNet(
         layers, input_dim=(2, 6, 4), num_filters=3, filter_size=3, hidden_dim=5, num_classes=4, reg=0.3, seed=1
