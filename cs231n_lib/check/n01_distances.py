@@ -147,7 +147,7 @@ def examine_no_loops(subject: Subject, rng: np.random.Generator, report: Report)
             symptom="memory",
         )
     with report.stage("speed"):
-        a, b = rng.normal(size=(200, 512)), rng.normal(size=(200, 512))
+        a, b = rng.normal(size=(300, 256)), rng.normal(size=(300, 256))  # small beside the work on them
         loop = seconds(lambda: _largest_gaps(a, b))
         # A busy machine can slow a single call; a slow function stays slow however often it is tried.
         yours = math.inf

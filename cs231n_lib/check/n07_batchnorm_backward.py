@@ -14,7 +14,7 @@ from .spec import exercise
 from .subject import Subject
 
 NAMES = ("dx", "dgamma", "dbeta")
-SPEEDUP = 5  # over a Python loop over the rows; measured on one busy core: 40 and more
+SPEEDUP = 2  # over a bare Python loop over the rows; an answer with a loop does several times its work and gets 0.3
 
 
 def gradient_case(
@@ -86,7 +86,7 @@ def examine_batchnorm_backward(subject: Subject, rng: np.random.Generator, repor
 def examine_batchnorm_backward_alt(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     examine_backward(subject, rng, report, axis=0)
     with report.stage("speed"):
-        x, dout = rng.normal(size=(4000, 3)), rng.normal(size=(4000, 3))
+        x, dout = rng.normal(size=(10_000, 3)), rng.normal(size=(10_000, 3))
         cache = make_cache(x, np.ones(3), 1e-5, axis=0)
         loop = seconds(lambda: [float((row * other).sum()) for row, other in zip(x, dout, strict=True)])
         yours = min(subject.call(dout, cache).seconds for _ in range(3))  # the least disturbed by other programs
