@@ -144,7 +144,7 @@ def examine_gap(subject: Subject, rng: np.random.Generator, report: Report) -> N
         gap_case(subject, report, conv_layer(w, stride=2), x, (-4, 2), stride=2, border=1)
 
 
-@exercise("fast-filters", points=1, title="what filters are", visible_share=0.0)
+@exercise("fast-filters", points=0.5, title="what filters are", visible_share=0.0)
 def examine_letters(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("form"):
         report.choices(subject, "ABCDEF")

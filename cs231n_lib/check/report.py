@@ -57,6 +57,7 @@ class Report:
     current: str = ""
     credit: float = 1.0
     remark: CheckFailed | None = None
+    student: str | None = None  # whose numbers were asked for, where numbers are drawn
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -78,4 +78,4 @@ wrong_answer("fast-train", "without_reg", {k: v for k, v in GOOD.items() if k !=
 for letters in ("B", "AB", "ACF", "ABCDEF"):
     true = {"A", "C", "D"}
     right, wrong = len(true & set(letters)), len(set(letters) - true)
-    wrong_answer("fast-filters", f"letters_{letters}", set(letters), points=max(0, right - wrong) / len(true))
+    wrong_answer("fast-filters", f"letters_{letters}", set(letters), points=max(0, right - wrong) / len(true) / 2)

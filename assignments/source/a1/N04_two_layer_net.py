@@ -14,9 +14,15 @@
 # %% setup="net-setup"
 import numpy as np
 
-from cs231n_lib.check import check, ready
+from cs231n_lib.check import check, question, ready, show_question
 from cs231n_lib.optim import SGD
 from cs231n_lib.solver import Solver
+
+# %% [markdown]
+# Some questions below have numbers of your own: they are drawn from your name. Write the ID with which you hand in.
+
+# %% solution="student"
+student = ""  # such as "ada"; without a name you see the common numbers
 
 # %% [markdown]
 # ## 1. Where one template is not enough
@@ -594,7 +600,7 @@ quadrant_net = {
 }
 ### END SOLUTION
 
-# %% tests="net-q1" points=2
+# %% tests="net-q1" points=1
 result = check("net-q1", quadrant_net)
 
 
@@ -611,6 +617,29 @@ def edge_cases(subject, rng, report):
 
 result = result.also(edge_cases, seed=4801)
 ### END HIDDEN TESTS
+result.points
+
+# %% [markdown]
+# **Question 2.** How large is such a net? The linear classifier of N02 had $10 \cdot (3072 + 1) = 30{,}730$ numbers
+# to learn. A hidden layer of 100 units has $100 \cdot 3073$, and the scores on top of it $10 \cdot 101$: together
+# 308,310. Now a net of your own.
+
+# %%
+show_question("net-q2", student)
+
+# %% solution="net-q2"
+net_size = {"parameters": ..., "multiplications": ..., "reg_gradient": ...}
+### BEGIN SOLUTION
+mine = question("net-q2", student)
+numbers_in = 3 * mine["height"] * mine["width"]
+up, across = numbers_in * mine["hidden"], mine["hidden"] * mine["classes"]
+net_size["parameters"] = up + mine["hidden"] + across + mine["classes"]
+net_size["multiplications"] = up + across
+net_size["reg_gradient"] = mine["weight"] * mine["reg"]  # the slope of reg w w / 2
+### END SOLUTION
+
+# %% tests="net-q2" points=1
+result = check("net-q2", net_size, student=student)
 result.points
 
 # %% [markdown]
