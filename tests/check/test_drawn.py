@@ -12,7 +12,7 @@ from tests.mutants import bugs
 
 DRAWN = [name for name, exercise in exercises().items() if exercise.drawn]
 NOTEBOOK_OF = {name: notebook for notebook, name in exercise_ids()}
-STUDENTS = [f"student{k}" for k in range(40)]
+STUDENTS = [f"student{k}" for k in range(20)]
 SLIPS = [bug for bug in bugs() if bug.change]
 
 
@@ -43,8 +43,8 @@ def test_an_answer_that_is_copied_is_wrong(name):
     drawn = exercises()[name].drawn
     answers = [drawn.answer(drawn.numbers(student)) for student in STUDENTS]
     pairs = [(i, j) for i in range(len(answers)) for j in range(i)]
-    alike = sum(check(name, answers[i], student=STUDENTS[j]).ok for i, j in pairs[::7])
-    assert alike <= 0.02 * len(pairs[::7])
+    alike = sum(check(name, answers[i], student=STUDENTS[j]).ok for i, j in pairs)
+    assert alike <= 0.02 * len(pairs)
 
 
 @pytest.mark.parametrize("name", DRAWN)
