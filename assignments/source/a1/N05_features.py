@@ -603,6 +603,7 @@ if ready("feat-extract_features"):
 # hand, in N02 and N04), so PyTorch does it. Figures of the *training* set standardise every feature, and one that
 # never varies is left alone, for its spread is 0.
 #
+# The course asks of the net on your features more than 55 % of the validation images of CIFAR-10, or 65 % of shapes10.
 # About one minute on two cores. **Guess** the order of the bars.
 
 
@@ -666,7 +667,9 @@ if ready("feat-extract_features"):
     print(f"{'validation accuracy':24s}  linear   net with 128 hidden units")
     for kind in kinds:
         print(f"{kind:24s} {100 * accuracy[kind, 0]:6.1f} %  {100 * accuracy[kind, 128]:6.1f} %")
-    print(f"{time.perf_counter() - start:.0f} seconds")
+    reached, target = accuracy["your features", 128], data.target("features")
+    verdict = "target reached" if reached > target else f"the target is {target}"
+    print(f"your features in a net: {reached:.3f}, {verdict}; {time.perf_counter() - start:.0f} seconds")
 
 # %%
 if "accuracy" in globals():

@@ -704,7 +704,7 @@ if trained:
     start = time.perf_counter()
     history = train(net, data.train, num_epochs=4 if len(data.train) > 20_000 else 12, progress=True)
     reached = max(history.val_accuracy)
-    target = 0.60 if data.name == "shapes10" else 0.65
+    target = data.target("convnet")
     verdict = "target reached" if reached > target else f"the target is {target}"
     print(f"validation accuracy {reached:.3f} after {(time.perf_counter() - start) / 60:.1f} minutes: {verdict}")
     display(plot_history(history))
