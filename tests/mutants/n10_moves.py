@@ -69,6 +69,7 @@ for name, symptom, change in (
     ("few_steps", "undertrained", {"batch_size": 300}),
     ("reg_of_ten", "hardly-moves", {"reg": 10.0, "learning_rate": 0.01}),
     ("even_filters", "even-filter", {"filter_size": 4}),
+    ("filters_of_one_pixel", "one-pixel", {"filter_size": 1}),
     ("rate_as_text", "bounds", {"learning_rate": "0.05"}),
     ("half_a_filter", "bounds", {"num_filters": 0.5}),
 ):

@@ -631,7 +631,7 @@ print(f"{32 * 76 + 8192 * 100 + 100 + 100 * 10 + 10:,}, most of them in W2)")
 # %% solution="fast-train"
 settings = {
     "num_filters": ...,
-    "filter_size": ...,  # odd
+    "filter_size": ...,  # odd, from 3 to 7
     "hidden_dim": ...,
     "learning_rate": ...,
     "reg": ...,
