@@ -12,8 +12,8 @@ def notebook() -> dict:
     cells = [
         _cell(
             "welcome",
-            "# Widgets\n\nEach picture answers to its controls, and to your own function if you hand it in. Read the first "
-            "question and say your answer aloud *before* you move anything: a guess that turns out wrong is remembered.",
+            "# Widgets\n\nEach picture answers to its controls and to your own function, if you hand it in. Read the "
+            "first question and say your answer aloud *before* you move anything: a wrong guess is remembered.",
         ),
         _cell("import", "from cs231n_lib import widgets", code=True),
     ]
@@ -25,7 +25,7 @@ def notebook() -> dict:
 
 
 def _cell(name: str, source: str, *, code: bool = False) -> dict:
-    extra = {"outputs": [], "execution_count": None} if code else {}
+    extra: dict = {"outputs": [], "execution_count": None} if code else {}
     return {"id": name, "cell_type": "code" if code else "markdown", "metadata": {}, "source": source, **extra}
 
 

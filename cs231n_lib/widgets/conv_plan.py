@@ -86,7 +86,7 @@ def compute(state: Layer, data: Data) -> Plan:
     # Each output (or, transposed, each input) meets the whole window once; the slide counts products with padding too.
     places = state.size if state.transposed else max(out, 0)
     products = weights * places**dims
-    x, w = _numbers(state, dims)
+    x, w = numbers(state, dims)
     values = np.zeros((1, 1)) if wrong else _values(state, x, w, out, dims)
     count = 1 if wrong else places ** min(dims, 2)
     at = state.position % count
@@ -116,7 +116,7 @@ def _read(state: Layer, out: int) -> np.ndarray:
     return read
 
 
-def _numbers(state: Layer, dims: int) -> tuple[np.ndarray, np.ndarray]:
+def numbers(state: Layer, dims: int) -> tuple[np.ndarray, np.ndarray]:
     """Return an image (C, rows, W) of 0..9 and filter 0, (C, rows, K) of -1, 0, 1; one row for 1-D, a slice for 3-D."""
     rng = np.random.default_rng(state.seed)
     x = rng.integers(0, 10, size=(16, 32, 32))[: state.channels, : state.size if dims > 1 else 1, : state.size]

@@ -129,14 +129,14 @@ def place(state: Plane, *, seed: int, edits: tuple[tuple[Any, ...], ...]) -> tup
     turn = 2 * np.pi * labels / state.classes + 0.5
     noise = rng.normal(size=(5 * 24, 2))[: len(labels)]
     points = np.stack([np.cos(turn), np.sin(turn)], axis=1) * 0.65 + state.spread * noise
+    radius = np.linalg.norm(points, axis=1, keepdims=True)
+    points *= np.minimum(1, REACH / np.maximum(radius, REACH))  # into a disc, which a rotation does not leave
     for kind, *values in edits:
         if kind == "add":
             points, labels = np.vstack([points, values[:2]]), np.append(labels, values[2])
         elif values[0] < len(points):
             points[values[0]] = values[1:]
     keep = labels < state.classes
-    radius = np.linalg.norm(points, axis=1, keepdims=True)
-    points = points * np.minimum(1, REACH / np.maximum(radius, REACH))  # into a disc, which a rotation does not leave
     return points[keep] @ rotation(state.angle).T, labels[keep]
 
 

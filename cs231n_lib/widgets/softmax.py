@@ -155,7 +155,7 @@ def render(r: Columns) -> str:
     marks.append(svg.line(8, 184, 752, 184, opacity=0.4))
     marks.append(_sums(r))
     marks.append(_two_ways(r))
-    return svg.figure(760, 400, describe(r), *marks)
+    return svg.figure(760, 362 if r.yours is None else 388, describe(r), *marks)
 
 
 def _row(r: Columns, i: int, y: float) -> str:

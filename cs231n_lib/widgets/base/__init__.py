@@ -23,7 +23,7 @@ numbers go into a second file beside it, as `conv_plan` beside `convolution`. It
    nothing changes. The pointer is a shortcut: controls or keys must reach everything that it reaches.
 7. Time, if it helps: `advance(state, data) -> state` gives Run, Pause and Step. It returns the same object when
    nothing is left to do. At most about 100 ms a call; the base runs it on a thread, under the widget's lock, ten times
-   a second. A training session that cannot be a value lives in `data["_session"]`, made by the first step, not at import.
+   a second. A training session that is no value lives in `data["_session"]`, made by the first step, not at import.
 8. The model and the function that students call, whose docstring says what it shows and what it takes::
 
        MODEL = Model(title=..., about=..., state=Settings, controls=CONTROLS, compute=compute, ...)

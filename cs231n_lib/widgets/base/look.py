@@ -11,8 +11,8 @@ from .static import Static
 
 # JupyterLab's own values of the variables that pictures use.
 THEMES = {
-    "light": "--jp-ui-font-color1:rgba(0,0,0,.87);--jp-layout-color1:#fff",
-    "dark": "--jp-ui-font-color1:#fff;--jp-layout-color1:#111",
+    "light": "--jp-ui-font-color1:rgba(0,0,0,.87);--jp-layout-color0:#fff",
+    "dark": "--jp-ui-font-color1:#fff;--jp-layout-color0:#111",
 }
 
 
@@ -21,7 +21,7 @@ def page(name: str, state: str | None = None) -> str:
     static = Static(REGISTRY[name].model, state, {})
     static.reveal()
     blocks = [
-        f'<div style="{variables};color:var(--jp-ui-font-color1);background:var(--jp-layout-color1);padding:12px">'
+        f'<div style="{variables};color:var(--jp-ui-font-color1);background:var(--jp-layout-color0);padding:12px">'
         f"{static._html()}</div>"
         for variables in THEMES.values()
     ]

@@ -12,11 +12,11 @@ import numpy as np
 
 from . import svg
 
-# Anchors of viridis (van der Walt and Smith 2015) and cividis (Nunez et al. 2018), every eighth of the way; between
-# them the colour is interpolated in sRGB, within 3 of 255 of the published tables.
+# Anchors of viridis (van der Walt and Smith 2015) and cividis (Nunez et al. 2018), at even steps; between
+# them the colour is interpolated in sRGB, within 11 of 255 of the published tables, 0.8 on average.
 _ANCHORS = {
-    "viridis": "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725",
-    "cividis": "00224e 213b6e 4c556c 6c6e72 7d7c78 a69d75 c3b369 e1cc55 fee838",
+    "viridis": "440154 481f70 443983 3b528b 31688e 287c8e 21918c 20a486 35b779 5ec962 90d743 c8e020 fde725",
+    "cividis": "00224e 003170 2a3f6d 434e6c 575d6d 6a6c71 7d7c78 918b78 a59c74 bcae6c d2c060 e9d34e fee838",
     "signed": "0072b2 4095c5 80b9d9 bfdcec ffffff f9e7bf f3cf80 ecb740 e69f00",  # Okabe-Ito blue, white, orange
     "grey": "000000 202020 404040 606060 808080 a0a0a0 c0c0c0 e0e0e0 ffffff",
 }
@@ -29,7 +29,7 @@ def palette(name: str, size: int = 256) -> np.ndarray:
     """Return a colour map, uint8 (size, 3)."""
     if name not in _ANCHORS:
         raise ValueError(f"palette: name must be one of {', '.join(MAPS)}, got {name!r}")
-    anchors = np.array([list(bytes.fromhex(code)) for code in _ANCHORS[name].split()], dtype=float)  # (9, 3)
+    anchors = np.array([list(bytes.fromhex(code)) for code in _ANCHORS[name].split()], dtype=float)  # (n, 3)
     at = np.linspace(0, len(anchors) - 1, size)
     return (
         np.stack([np.interp(at, np.arange(len(anchors)), anchors[:, c]) for c in range(3)], axis=1)

@@ -15,7 +15,7 @@ COLOURS = tuple(colour for colour in OKABE_ITO if colour != "#000000")
 SHAPES = ("circle", "square", "triangle", "diamond", "down", "cross", "bar")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4", "4 4", "1 4")
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif)"
-PANEL = "color:var(--jp-ui-font-color1,#111);background:var(--jp-layout-color1,#fff)"
+PANEL = "color:var(--jp-ui-font-color1,#111);background:var(--jp-layout-color0,#fff)"
 
 
 def number(value: float) -> str:
@@ -155,10 +155,7 @@ def circle(
 def marker(x: float, y: float, kind: int, *, radius: float = 6, hollow: bool = False, edge: str = "") -> str:
     """Return the sign of class `kind`: its colour and its shape. Hollow ones stand for a second group, such as test."""
     colour = COLOURS[kind % len(COLOURS)]
-    fill, stroke = (
-        ("var(--jp-layout-color1,#fff)", colour) if hollow else (colour, edge or "var(--jp-layout-color1,#fff)")
-    )
-    width = 2.5 if hollow else 1.2
+    fill, stroke, width = ("#fff", colour, 2.5) if hollow else (colour, edge or INK, 0.8)
     shape, r = SHAPES[kind % len(SHAPES)], radius
     if shape == "circle":
         return circle(x, y, r, fill=fill, colour=stroke, line_width=width)

@@ -3,6 +3,7 @@
 No `Output`, no pyplot, no `interact`: a callback makes a new state, computes, and sets three strings.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,6 +65,7 @@ class View(Static):
         self.inputs: dict[str, ui.Widget] = {}
         self._rows: list[tuple[c.Control, ui.Widget]] = []
         buttons = []
+        words = ui.Layout(width="128px", flex="0 0 auto")  # one for all labels: each layout is a message and a kilobyte
         for control in model.controls:
             if isinstance(control, c.Button):
                 button = self._button(control.label, lambda name=control.field: self.press(name), control.hint)
@@ -74,7 +76,7 @@ class View(Static):
                 continue
             part = _input(control, getattr(self.state, control.field))
             part.observe(lambda change, name=control.field: self._changed(name, change["new"]), "value")
-            label = ui.Label(control.label, layout=ui.Layout(width="128px", flex="0 0 auto"))
+            label = ui.Label(control.label, layout=words)
             label.add_class("cs231n-label")
             row = ui.HBox([label, part], layout=ui.Layout(align_items="center", flex_flow="row wrap", margin="0"))
             row.add_class("cs231n-row").add_class(f"c-{control.field}")
@@ -190,7 +192,8 @@ def _input(control: c.Control, value: Any) -> ui.Widget:
             return kind(value, min=control.low, max=control.high, step=control.step, layout=ui.Layout(width="100px"))
         case c.Slider():
             slider = ui.IntSlider if control.whole else ui.FloatSlider
-            shown = {} if control.whole else {"readout_format": ".3g"}
+            digits = max(0, -math.floor(math.log10(control.step)))
+            shown = {} if control.whole else {"readout_format": f".{digits}f"}
             return slider(value, min=control.low, max=control.high, step=control.step, layout=wide, **shown)
         case c.Choice() if control.slide:
             return ui.SelectionSlider(options=control.pairs, value=value, layout=wide)
