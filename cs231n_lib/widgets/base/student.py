@@ -27,7 +27,8 @@ def ask(
     name = getattr(function, "__name__", type(function).__name__)
     given = [array.copy() if isinstance(array, np.ndarray) else array for array in arrays]
     try:
-        answer = function(*given, **options)
+        with np.errstate(all="ignore"):  # a warning would be a red box under the cell; nan and inf are seen in the answer
+            answer = function(*given, **options)
         if isinstance(answer, tuple):
             if len(answer) <= part:
                 return None, f"{name} must return at least {part + 1} values, got {len(answer)}"
