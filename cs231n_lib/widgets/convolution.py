@@ -14,6 +14,11 @@ LEFT, RIGHT, TOP = 24, 440, 52
 HIT, MISSED = svg.COLOURS[0], svg.COLOURS[3]
 
 
+def cell_size(state: Layer) -> float:
+    """Return the side of a pixel in picture units, the same in both grids, so that sizes can be compared by eye."""
+    return min(BOX / max(state.size + 2 * state.pad, output_size(state)), 42)
+
+
 def render(r: Plan) -> str:
     """Return input, window and output side by side, with the arithmetic below."""
     s = r.state
@@ -21,7 +26,7 @@ def render(r: Plan) -> str:
     if r.impossible:
         marks += [svg.text(LEFT, 60, "No output", bold=True, size=16), svg.text(LEFT, 88, r.impossible)]
         return svg.figure(760, 460, describe(r), *marks)
-    cell = min(BOX / max(len(r.read), r.out), 30)
+    cell = cell_size(s)
     marks += [_input(r, cell), _output(r, cell)]
     marks.append(svg.text(388, 200, "→", size=24, anchor="middle"))
     size, each = f"output side: {formula(r)}", s.kernel ** DIMS[s.dims] * s.channels // s.groups
@@ -194,7 +199,7 @@ def point(state: Layer, data: Data, event: Event) -> Layer:
         return _moved(state, *ARROWS[event.key]) if event.key in ARROWS else state
     if event.kind not in ("down", "drag") or impossible(state, out):
         return state
-    cell = min(BOX / max(state.size + 2 * state.pad, out), 30)
+    cell = cell_size(state)
     on_output = event.x >= RIGHT - 20
     column, row = (event.x - (RIGHT if on_output else LEFT)) / cell, (event.y - TOP) / cell
     if on_output == state.transposed:  # on the wide side of the layer: the window whose middle is nearest

@@ -150,7 +150,7 @@ def point(state: Plane, data: Data, event: Event) -> Plane:
     at = PLANE.inverse(event.x, event.y)
     if at is None:
         return state
-    here = dataclasses.replace(state, query_x=round(at[0], 3), query_y=round(at[1], 3))
+    here = dataclasses.replace(state, query_x=round(at[0], 2), query_y=round(at[1], 2))
     if event.kind == "down":
         points, _ = place(state, seed=0, edits=state.edits)
         gaps = np.hypot(*(points - np.array(at)).T)
@@ -167,7 +167,7 @@ def point(state: Plane, data: Data, event: Event) -> Plane:
 def _key(state: Plane, data: Data, key: str) -> Plane:
     if key in ARROWS:
         x, y = (
-            float(np.clip(round(a + b, 3), -REACH, REACH))
+            float(np.clip(round(a + b, 2), -REACH, REACH))
             for a, b in zip((state.query_x, state.query_y), ARROWS[key], strict=True)
         )
         return dataclasses.replace(state, query_x=x, query_y=y)

@@ -193,6 +193,11 @@ def test_each_control_allows_its_samples_and_names_its_rule():
     size, rate, mode, on, name, _ = toy().controls
     assert not any(size.allows(v) for v in (0, 6, 2.5, True, "3", None, math.nan))
     assert rate.allows(1)
+    assert rate.allows(0.3)  # typed
+    half = Slider("rate", "rate", 0.0, 1.0, step=0.25)
+    assert half.allows(0.1 + 0.2 + 0.2)
+    assert not half.allows(0.3)  # between two notches
+    assert half.rule == "a number in [0.0, 1.0] in steps of 0.25"
     assert not rate.allows(math.nan)
     assert not mode.allows("c")
     assert not on.allows(1)

@@ -9,7 +9,7 @@ import torch
 from cs231n_lib import widgets
 from cs231n_lib.widgets.base import Event, Static
 from cs231n_lib.widgets.conv_plan import DIMS, Layer, compute, left_over, numbers, torch_line
-from cs231n_lib.widgets.convolution import LEFT, MODEL, RIGHT, TOP
+from cs231n_lib.widgets.convolution import LEFT, MODEL, RIGHT, TOP, cell_size
 
 
 def layers(count=60):
@@ -99,7 +99,7 @@ def test_stride_3_on_7_floors_and_paints_what_is_left_over():
 
 def test_dragging_on_either_grid_puts_the_window_there_and_keys_stop_at_the_edge():
     widget = Static(MODEL, None, {})
-    cell = 30
+    cell = cell_size(widget.state)
     widget.point(Event("down", RIGHT + 3.5 * cell, TOP + 2.5 * cell))
     assert widget.state.position == 2 * 5 + 3
     widget.point(Event("drag", LEFT + 1.5 * cell, TOP + 1.5 * cell))  # the window's middle on pixel (1, 1)
@@ -116,7 +116,8 @@ def test_dragging_on_either_grid_puts_the_window_there_and_keys_stop_at_the_edge
     widget.press("back")
     assert widget.state.position == 24
     turned = Static(MODEL, {"transposed": True, "stride": 2, "size": 4}, {})
-    turned.point(Event("down", RIGHT + 5.5 * 30, TOP + 1.5 * 30))  # output pixel (1, 5): the stamp of input (0, 2)
+    cell = cell_size(turned.state)
+    turned.point(Event("down", RIGHT + 5.5 * cell, TOP + 1.5 * cell))  # output pixel (1, 5): the stamp of input (0, 2)
     assert turned.state.position == 2
 
 

@@ -20,7 +20,7 @@ numbers go into a second file beside it, as `conv_plan` beside `convolution`. It
    `raster`; at most 50 kB, so more than a few hundred marks go into a raster. Text and lines are `svg.INK`, never a
    fixed dark or light colour; a class is a colour and a shape; a sign is a colour and a word.
 6. Pointer, if it helps: `point(state, data, event) -> state` with `point_help`. Return the same `state` object if
-   nothing changes. The pointer is a shortcut: controls or keys must reach everything that it reaches.
+   nothing changes; round what a `Slider` shows to its steps. Controls or keys must reach all that the pointer reaches.
 7. Time, if it helps: `advance(state, data) -> state` gives Run, Pause and Step. It returns the same object when
    nothing is left to do. At most about 100 ms a call; the base runs it on a thread, under the widget's lock, ten times
    a second. A training session that is no value lives in `data["_session"]`, made by the first step, not at import.

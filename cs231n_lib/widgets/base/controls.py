@@ -56,7 +56,10 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True)
 class Slider(Control):
-    """A number between two ends in steps, dragged or moved with the arrow keys. Whole if low, high and step are."""
+    """A number between two ends in steps, dragged or moved with the arrow keys. Whole if low, high and step are.
+
+    A value between two steps is refused: the browser's slider would move it to a step and send that back.
+    """
 
     low: float = part(kw_only=False)
     high: float = part(kw_only=False)
@@ -68,11 +71,20 @@ class Slider(Control):
 
     @property
     def rule(self) -> str:
-        return f"{'a whole number' if self.whole else 'a number'} in [{self.low}, {self.high}]"
+        steps = f" in steps of {self.step}" if self.stepped and self.step != 1 else ""
+        return f"{'a whole number' if self.whole else 'a number'} in [{self.low}, {self.high}]{steps}"
+
+    @property
+    def stepped(self) -> bool:
+        """True if only whole steps are allowed."""
+        return True
 
     def allows(self, value: Any) -> bool:
         kinds = (int,) if self.whole else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not isinstance(value, kinds) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        steps = (value - self.low) / self.step
+        return not self.stepped or abs(steps - round(steps)) < 1e-6
 
     def samples(self) -> tuple[Any, ...]:
         count = math.floor((self.high - self.low) / self.step + 1e-9)
@@ -89,7 +101,11 @@ class Slider(Control):
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Slider):
-    """A number that is typed, for values whose digits matter; arrow keys step it."""
+    """A number that is typed, for values whose digits matter, between steps too; arrow keys step it."""
+
+    @property
+    def stepped(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)

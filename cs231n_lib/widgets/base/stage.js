@@ -70,6 +70,8 @@ function render({ model, el }) {
     set(picture, "role", "group");
     set(picture, "aria-label", model.get("help"));
     picture.style.cursor = "crosshair";
+    picture.style.outlineOffset = "-2px";
+    picture.style.outlineColor = "#0072B2";
     picture.style.touchAction = "pan-y pinch-zoom";
     on("pointerdown", (event) => {
       if (event.button !== 0) return;

@@ -27,7 +27,7 @@ def ask(
     name = getattr(function, "__name__", type(function).__name__)
     given = [array.copy() if isinstance(array, np.ndarray) else array for array in arrays]
     try:
-        with np.errstate(all="ignore"):  # a warning would be a red box under the cell; nan and inf are seen in the answer
+        with np.errstate(all="ignore"):  # nan and inf are seen in the answer; no red box
             answer = function(*given, **options)
         if isinstance(answer, tuple):
             if len(answer) <= part:

@@ -122,8 +122,8 @@ class View(Static):
         with self.lock:
             if self._syncing:
                 return
-            if isinstance(value, float) and isinstance(getattr(self.state, name), int):
-                value = round(value)
+            if isinstance(value, float):  # browsers send 0.30000000000000004
+                value = round(value) if isinstance(getattr(self.state, name), int) else round(value, 10)
             try:
                 self.set(name, value)
             except ValueError as error:
