@@ -5,6 +5,7 @@ import json
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbconvert import HTMLExporter
 
 from cs231n_lib.gallery import notebook, write_gallery
 from cs231n_lib.widgets.base import REGISTRY
@@ -30,6 +31,8 @@ def test_every_widget_of_the_gallery_runs(static, monkeypatch):
     assert static or 0 < kept <= 150_000 * len(REGISTRY)
     if static:
         assert "widgets" not in done.metadata
+        page, _ = HTMLExporter().from_notebook_node(done)  # as a feedback page is made
+        assert page.count("<svg") == page.count('role="img"') == len(REGISTRY)
         assert len(json.dumps(done)) < 60_000 * len(REGISTRY)
 
 
