@@ -17,7 +17,7 @@ from .base import Button, Choice, Data, Slider, State, Switch, ask
 CELLS, COARSE = 72, 16  # cells of the map on a side; of the grid on which a student's loops are asked
 MOST, FOLDS = 15, 5
 REACH = 1.5  # the plane spans [-REACH, REACH] both ways
-IMAGES, QUERIES = 150, 10
+IMAGES, QUERIES = 50, 10  # drawing them takes about a millisecond each, at the first look
 POINTS = {"view": "points"}
 
 
