@@ -44,6 +44,17 @@ def start(
 
 
 @app.command()
+def gallery(lab: Annotated[bool, typer.Option(help="open JupyterLab on it")] = True) -> None:
+    """Write work/gallery.ipynb with every widget of the course and open it."""
+    from .gallery import write_gallery
+
+    path = write_gallery(workspace.HOME / "work")
+    print(path)
+    if lab:
+        raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(path)]))
+
+
+@app.command()
 def check(notebook: Annotated[Path, typer.Argument(help="a notebook of yours")]) -> None:
     """Run the visible checks of a notebook; the exit code is 0 if all pass."""
     outcomes = workspace.run_checks(notebook)
