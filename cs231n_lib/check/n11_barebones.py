@@ -36,7 +36,13 @@ SIZES: list[Slip] = [
         "flat-size",
         "The maps must keep the image's height and width: each convolution is padded by (K - 1) / 2 of its own filter.",
     ),
+    (
+        "Kernel size can't be greater than actual input size",
+        "flat-size",
+        "The maps have become smaller than a filter: each convolution is padded by (K - 1) / 2 of its own filter.",
+    ),
     ("same dtype", "fixed-dtype", "Stay in the dtype of x and of the parameters: no .float()."),
+    ("should be the same", "fixed-dtype", "Stay in the dtype of x and of the parameters: no .float()."),
 ]
 
 
@@ -80,7 +86,7 @@ def random_params(rng: np.random.Generator, image: tuple[int, int, int], kernels
     (c, h, w), (first, second) = image, kernels
     f1, f2, classes = (int(v) for v in rng.permutation([3, 4, 5]))
     shapes = [(f1, c, first, first), (f1,), (f2, f1, second, second), (f2,), (f2 * h * w, classes), (classes,)]
-    return [rng.normal(0.1, 1.0, size=s) / math.sqrt(max(1, np.prod(s[1:]))) for s in shapes]
+    return [rng.normal(0.1, 1.0, size=s) / math.sqrt(math.prod(s[1:])) for s in shapes]
 
 
 STEP_SLIPS: list[Slip] = [

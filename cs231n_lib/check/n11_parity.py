@@ -11,7 +11,7 @@ from .spec import exercise
 from .subject import Subject
 from .tensors import Tensor
 
-TIGHT = {"rtol": 1e-10, "atol": 1e-10}
+TIGHT: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 SLIPS: list[Slip] = [
     ("only Tensors of floating point", "integer-grad", "Labels have no gradient: requires_grad_() for floats alone."),
     (
@@ -61,7 +61,7 @@ def gradients_case(
     dtype: str = "float64",
 ) -> None:
     """Judge the output and the gradients of one PyTorch function at NumPy arrays. tolerance 1e-10 in float64"""
-    tight = TIGHT if dtype == "float64" else {"rtol": 1e-5, "atol": 1e-5}
+    tight: dict[str, Any] = TIGHT if dtype == "float64" else {"rtol": 1e-5, "atol": 1e-5}
     call = attempt(subject, report, SLIPS, function, arrays, dout)
     pair = call.value
     several = isinstance(pair, tuple | list) and len(pair) == 2
@@ -103,7 +103,7 @@ def _require_dtype(values: np.ndarray, dtype: str, name: str, report: Report) ->
 @exercise("torch-conv_twin", points=3, title="the twin of a convolution along any axes")
 def examine_twin(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("two axes"):
-        twin_case(subject, rng, report, (7, 9), (3, 2), stride=1, pad=1)
+        twin_case(subject, rng, report, (4, 6), (3, 2), stride=3, pad=1)
         twin_case(subject, rng, report, (10, 7), (2, 3), stride=2, pad=(1, 0), dilation=(3, 1))
     with report.stage("dilation and groups"):
         twin_case(subject, rng, report, (8, 7), (3, 2), dilation=(2, 3), groups=2)
@@ -121,13 +121,8 @@ def examine_twin(subject: Subject, rng: np.random.Generator, report: Report) -> 
 
 
 TWIN_SLIPS: list[Slip] = [
-    (
-        "Expected 2D (unbatched) or 3D (batched) input to conv1d",
-        "one-kind",
-        "x has 3, 4 or 5 axes: conv1d, conv2d or conv3d.",
-    ),
-    ("input to conv2d", "one-kind", "x has 3, 4 or 5 axes: choose between conv1d, conv2d and conv3d by x.ndim."),
-    ("input to conv3d", "one-kind", "x has 3, 4 or 5 axes: choose between conv1d, conv2d and conv3d by x.ndim."),
+    ("input to conv", "one-kind", "x has 3, 4 or 5 axes: choose between conv1d, conv2d and conv3d by x.ndim."),
+    ("convolution dimensions", "one-kind", "x has 3, 4 or 5 axes: choose between conv1d, conv2d and conv3d by x.ndim."),
     ("groups=1", "groups-ignored", "Hand groups on: a filter sees C / groups channels."),
     ("to have 4 channels, but got", "groups-ignored", "Hand groups on: a filter sees C / groups channels."),
     (

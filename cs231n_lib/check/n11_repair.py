@@ -118,12 +118,14 @@ def _examine_device(subject: Subject, report: Report, net: Any, arguments: Any, 
     hint = "The net and every batch must move to `device`, and the scores stay there."
     there = isinstance(scores, Tensor) and scores.device == "meta" and at(net, "0.weight").value().device == "meta"
     report.require(there, "the training did not run on the device that was given", hint=hint, symptom="device")
-    # An optimizer writes into its parameters, and PyTorch counts the writings even where there are no numbers.
+    # An optimizer writes into its parameters, and PyTorch counts the writings even where there are no numbers. A
+    # gradient that nothing was done with is the other half of the evidence: `p.data -= ...` is not counted.
     written = at(net, "0.weight").get("_version")
+    unused = at(net, "0.weight").get("grad") is not None
     hint = (
         "On some devices .to makes new parameters. An optimizer that was built before trains the old ones: move first."
     )
-    trains = isinstance(written, int) and written > 0
+    trains = not unused or (isinstance(written, int) and written > 0)
     message = "the optimizer trains parameters that are no longer the net's"
     report.require(trains, message, hint=hint, symptom="optimizer-before-move")
 

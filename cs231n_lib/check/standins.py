@@ -201,8 +201,7 @@ def conv1d_forward(
     """x (N, C, L), w (F, C / groups, K), b (F,). Returns out (N, F, L')."""
     from torch.nn import functional
 
-    x, w, b = map(_leaf, (x, w, b))
-    out = functional.conv1d(x, w, b, stride=stride, padding=pad, dilation=dilation, groups=groups)
+    out = functional.conv1d(*map(_leaf, (x, w, b)), stride=stride, padding=pad, dilation=dilation, groups=groups)
     return out.detach().numpy()
 
 

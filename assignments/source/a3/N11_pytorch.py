@@ -231,7 +231,7 @@ mean = torch.from_numpy(data.train.images[:5000] / 255.0).mean(dim=(0, 1, 2)).fl
 
 def to_tensor(images):
     """uint8 array (N, H, W, 3) -> float32 tensor (N, 3, H, W), around 0 and of size about 1."""
-    return ((torch.from_numpy(np.ascontiguousarray(images)) / 255 - mean) / 0.25).permute(0, 3, 1, 2).contiguous()
+    return ((torch.from_numpy(np.array(images)) / 255 - mean) / 0.25).permute(0, 3, 1, 2).contiguous()
 
 
 train_x, train_y = to_tensor(data.train.images), torch.from_numpy(np.array(data.train.labels))
@@ -440,8 +440,8 @@ result.points
 # %%
 if ready("torch-sequential", "torch-accuracy"):
     torch.manual_seed(0)
-    stack, start = make_sequential(3, (32, 64, 64), 10), time.perf_counter()
-    stack_losses = fit(stack, epochs=3, learning_rate=0.05)
+    stack, start = make_sequential(3, (16, 32, 64), 10), time.perf_counter()
+    stack_losses = fit(stack, epochs=3, learning_rate=0.01)
     print(f"{time.perf_counter() - start:.0f} s, validation accuracy {100 * accuracy(stack, val_x, val_y):.1f} %")
     if ready("torch-ThreeLayerConvNet"):
         figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
@@ -1203,7 +1203,7 @@ result.points
 # %%
 if ready("torch-ThreeLayerConvNet", "torch-sequential"):
     with torch.device("meta"):
-        own = {"three layers": ThreeLayerConvNet(3, 32, 16, 10), "stack": make_sequential(3, (32, 64, 64), 10)}
+        own = {"three layers": ThreeLayerConvNet(3, 32, 16, 10), "stack": make_sequential(3, (16, 32, 64), 10)}
     print(f"{'':24s}{'parameters':>12s}{'in convolutions':>18s}{'multiply-adds':>16s}{'in convolutions':>18s}")
     for name, model in own.items():
         work = {"conv": 0, "dense": 0}
