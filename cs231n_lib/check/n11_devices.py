@@ -99,8 +99,8 @@ def timing_case(subject: Subject, rng: np.random.Generator, report: Report, *, w
             ("seconds", looks_like(gpu.cost * repeats, rtol=near), "Images per second, not seconds."),
             ("batches", looks_like(1 / gpu.cost, rtol=near), "A step is batch_size images."),
             ("no-repeats", looks_like(rate / repeats, rtol=near), "The time is that of `repeats` steps."),
-            ("no-sync-start", waiting, "The time holds work of the warm-up: start the clock after it, and synchronize() before "
-             "the first reading as well."),
+            ("no-sync-start", waiting, "The time holds work of the warm-up: start the clock after it, "
+             "and synchronize() before the first reading as well."),
         )  # fmt: skip
         symptoms = [Symptom(name, holds, hint) for name, holds, hint in known]
         report.close(np.float64(found), rate, rtol=near, name="images per second", symptoms=symptoms)  # type: ignore[arg-type]

@@ -65,19 +65,17 @@ def net_scores(x: np.ndarray, params: Sequence[Any], change: str = "") -> Any:
     import torch
     from torch.nn import functional
 
-    w1, b1, w2, b2, w3, b3 = params
+    (w1, b1), (w2, b2), (w3, b3) = params[:2], params[2:4], params[4:]
     maps = functional.conv2d(torch.from_numpy(np.array(x)), w1, 0 * b1 if change == "b1" else b1, padding="same")
     maps = maps if change == "relu-1" else maps.relu()
     maps = functional.conv2d(maps, w2, 0 * b2 if change == "b2" else b2, padding="same")
     maps = maps if change == "relu-2" else maps.relu()
     if change == "channels-last":
         maps = maps.permute(0, 2, 3, 1)
-    scores = maps.flatten(1) @ w3 + (0 * b3 if change == "b3" else b3)
+    out = maps.flatten(1) @ w3 + (0 * b3 if change == "b3" else b3)
     if change == "relu-3":
-        return scores.relu()
-    if change in ("softmax", "log_softmax"):
-        return getattr(scores, change)(dim=1)
-    return scores
+        return out.relu()
+    return getattr(out, change)(dim=1) if change.endswith("softmax") else out
 
 
 CHANGES = {

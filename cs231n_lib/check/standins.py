@@ -201,7 +201,8 @@ def conv1d_forward(
     """x (N, C, L), w (F, C / groups, K), b (F,). Returns out (N, F, L')."""
     from torch.nn import functional
 
-    out = functional.conv1d(*map(_leaf, (x, w, b)), stride=stride, padding=pad, dilation=dilation, groups=groups)
+    image, filters, bias = (_leaf(array) for array in (x, w, b))
+    out = functional.conv1d(image, filters, bias, stride=stride, padding=pad, dilation=dilation, groups=groups)
     return out.detach().numpy()
 
 
@@ -252,16 +253,17 @@ def spatial_groupnorm_forward(
     x: Array, gamma: Array, beta: Array, groups: int, *, eps: float = 1e-5
 ) -> tuple[Array, tuple]:
     """x (N, C, H, W), gamma and beta (1, C, 1, 1). Returns out and the cache (x, gamma, groups, eps)."""
-    if x.shape[1] % groups:
-        raise ValueError(f"spatial_groupnorm_forward: groups must divide {x.shape[1]} channels, got {groups}")
+    channels = x.shape[1]
+    if channels % groups != 0:
+        raise ValueError(f"spatial_groupnorm_forward: groups must divide the {channels} channels, got {groups}")
     return _groupnorm(tuple(map(_leaf, (x, gamma, beta))), groups, eps).detach().numpy(), (x, gamma, groups, eps)
 
 
 def spatial_groupnorm_backward(dout: Array, cache: tuple) -> tuple[Array, ...]:
     """Return (dx, dgamma, dbeta)."""
-    x, gamma, groups, eps = cache
-    leaves = tuple(map(_leaf, (x, gamma, np.zeros_like(gamma))))
-    return _gradients(_groupnorm(leaves, groups, eps), leaves, dout)
+    maps, scale, count, eps = cache
+    leaves = tuple(map(_leaf, (maps, scale, np.zeros_like(scale))))
+    return _gradients(_groupnorm(leaves, count, eps), leaves, dout)
 
 
 def _groupnorm(leaves: tuple[Any, ...], groups: int, eps: float) -> Any:

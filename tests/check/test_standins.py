@@ -90,7 +90,7 @@ def test_layer_norm_and_group_norm(rng):
     dx, dgamma, dbeta = standins.spatial_groupnorm_backward(dout, cache)
     assert dgamma.shape == dbeta.shape == (1, 6, 1, 1)
     check_gradient(lambda v: standins.spatial_groupnorm_forward(v, wide, wide, 3)[0], maps, dx, dout, rtol=1e-5)
-    with pytest.raises(ValueError, match="groups must divide 6 channels, got 4"):
+    with pytest.raises(ValueError, match="groups must divide the 6 channels, got 4"):
         standins.spatial_groupnorm_forward(maps, wide, wide, 4)
 
 

@@ -23,32 +23,34 @@ from cs231n_lib.check import check, ready
 # ## 1. A tensor is an array that remembers
 #
 # `torch.tensor` makes what `np.array` makes: numbers with a shape and a dtype. It adds two things: a **device** on
-# which the numbers live, and, if you ask by `requires_grad`, a **record** of how it was computed. Below, $L = \sum (x
-# w + b)^2$ for one number $x$: on the left the record, drawn from what PyTorch keeps; on the right you read off the
-# derivative.
+# which the numbers live, and, if you ask by `requires_grad`, a **record** of how it was computed. Below,
+# $L = (x w + b)^2$ for three numbers: first the record, drawn from what PyTorch keeps, then the slopes that it gives.
 
 # %%
 import matplotlib.pyplot as plt
 
-
-def record_of(tensor):
-    """Return the operations that led to a tensor, the latest first, as (depth, name) rows."""
-    rows, waiting = [], [(0, tensor.grad_fn)]
-    while waiting:
-        depth, node = waiting.pop()
-        rows.append((depth, type(node).__name__.removesuffix("Backward0")))
-        waiting += [(depth + 1, earlier) for earlier, _ in reversed(node.next_functions) if earlier is not None]
-    return rows
-
-
 x = torch.tensor(2.0)
 w, b = torch.tensor(3.0, requires_grad=True), torch.tensor(-1.0, requires_grad=True)
-loss = ((x * w + b) ** 2).sum()
-figure, axes = plt.subplots(figsize=(7, 2.2), layout="constrained")
-for row, (depth, name) in enumerate(record_of(loss)):
-    axes.text(1.6 * depth, -row, name.replace("AccumulateGrad", "a leaf: gets .grad"), fontsize=10,
-              bbox={"boxstyle": "round", "facecolor": "#E8F1FA", "edgecolor": "#0072B2"})  # fmt: skip
-axes.set(xlim=(-0.5, 8), ylim=(-len(record_of(loss)) + 0.3, 0.8), title="The record of L, the latest operation first")
+loss = (x * w + b) ** 2
+
+
+def draw_record(axes, node, place, names):
+    """Draw what led to a node of the record, to its left; where an operation has two inputs, the second lies below."""
+    leaf = names.get(id(getattr(node, "variable", None)), "")
+    label = f"leaf {leaf}" if leaf else type(node).__name__.removesuffix("Backward0")
+    box = {"boxstyle": "round", "facecolor": "#FFF3D6" if leaf else "#E8F1FA", "edgecolor": "#222222"}
+    axes.text(*place, label, ha="center", va="center", zorder=2, bbox=box)
+    earlier = [part for part, _ in node.next_functions if part is not None]
+    for row, part in enumerate(earlier):
+        start = place[0] - 1, place[1] - row
+        arrow = {"arrowstyle": "->", "shrinkA": 18, "shrinkB": 18}
+        axes.annotate("", xy=place, xytext=start, zorder=1, arrowprops=arrow)
+        draw_record(axes, part, start, names)
+
+
+figure, axes = plt.subplots(figsize=(8, 1.8), layout="constrained")
+draw_record(axes, loss.grad_fn, (3, 0), {id(w): "w", id(b): "b"})
+axes.set(xlim=(-0.5, 3.5), ylim=(-1.5, 0.5), title="The record of L: forward to the right, backward to the left")
 axes.axis("off")
 plt.show()
 loss.backward()
@@ -88,10 +90,10 @@ def three_layer_convnet(x, params):
     Returns scores, tensor (N, classes), through which a gradient finds its way back to the parameters.
     """
     ### BEGIN SOLUTION
-    w1, b1, w2, b2, w3, b3 = params
-    first = functional.conv2d(x, w1, b1, padding=w1.shape[2] // 2).relu()  # (N, F1, H, W)
-    second = functional.conv2d(first, w2, b2, padding=w2.shape[2] // 2).relu()  # (N, F2, H, W)
-    return second.flatten(1) @ w3 + b3
+    filters_1, b1, filters_2, b2, weights, b3 = params
+    first = functional.conv2d(x, filters_1, b1, padding=filters_1.shape[2] // 2).relu()  # (N, F1, H, W)
+    second = functional.conv2d(first, filters_2, b2, padding=filters_2.shape[2] // 2).relu()  # (N, F2, H, W)
+    return second.flatten(1) @ weights + b3
     ### END SOLUTION
 
 
@@ -138,12 +140,12 @@ def init_params(shapes, *, seed, device="cpu", dtype=torch.float32):
     Returns a list of leaf tensors with requires_grad, of these shapes, on the device.
     """
     ### BEGIN SOLUTION
-    draws, params = torch.Generator().manual_seed(seed), []
-    for shape in shapes:
+    draws, fresh = torch.Generator().manual_seed(seed), []
+    for shape in shapes:  # one generator for all of them
         fan_in = shape[0] if len(shape) == 2 else int(np.prod(shape[1:]))
         values = torch.zeros(shape) if len(shape) == 1 else torch.randn(shape, generator=draws) * (2 / fan_in) ** 0.5
-        params.append(values.to(device, dtype).requires_grad_())
-    return params
+        fresh.append(values.to(device, dtype).requires_grad_())
+    return fresh  # in the order of the shapes
     ### END SOLUTION
 
 
@@ -155,13 +157,13 @@ result = check("torch-init_params", init_params)
 def edge_cases(subject, rng, report):
     from cs231n_lib.check.n11_barebones import require_params
 
-    seed = int(rng.integers(1, 10**6))
+    chosen = int(rng.integers(1, 10**6))
     with report.stage("other shapes"):
-        (wide,) = require_params(subject, report, [(64, 2, 7, 7)], seed=seed)
+        (wide,) = require_params(subject, report, [(64, 2, 7, 7)], seed=chosen)
         report.close(wide.std(), (2 / 98) ** 0.5, rtol=0.06, name="standard deviation of 64 filters of 2 x 7 x 7")
-        require_params(subject, report, [(5,), (3, 4)], seed=seed, dtype="float64", device="meta")
+        require_params(subject, report, [(5,), (3, 4)], seed=chosen, dtype="float64", device="meta")
     with report.stage("half precision"):
-        require_params(subject, report, [(5, 4), (4,)], seed=seed, dtype="bfloat16")
+        require_params(subject, report, [(5, 4), (4,)], seed=chosen, dtype="bfloat16")
 
 
 result = result.also(edge_cases, seed=11027)
@@ -192,8 +194,8 @@ def sgd_step(loss, params, *, learning_rate):
     """
     ### BEGIN SOLUTION
     loss.backward()  # adds to every p.grad
-    with torch.no_grad():
-        for p in params:
+    with torch.no_grad():  # the update is no part of the function that is learned
+        for p in params:  # each in place
             if p.grad is not None:
                 p -= learning_rate * p.grad
                 p.grad = None  # the next backward pass would add to it
@@ -301,7 +303,7 @@ def edge_cases(subject, rng, report):
     from cs231n_lib.check.tensors import Tensor
 
     module_case(subject, rng, report, (1, 3, 5), name="small grey images")
-    with report.stage("another device"):
+    with report.stage("on another device"):
         moved = subject(2, 3, 4, 5, image_size=(6, 4))
         at(moved, "to")("meta")
         scores = moved(Tensor(np.zeros((7, 2, 6, 4), np.float32), device="meta"))
@@ -335,8 +337,8 @@ def accuracy(model, images, labels, *, batch_size=250):
     """
     ### BEGIN SOLUTION
     was_training, device, hits = model.training, next(model.parameters()).device, 0
-    model.eval()
-    with torch.no_grad():
+    model.eval()  # the averages of training, not the batch
+    with torch.no_grad():  # no record of what is only measured
         for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
             hits += (model(x.to(device)).argmax(dim=1).cpu() == y).sum().item()
     model.train(was_training)
@@ -362,7 +364,8 @@ result.points
 
 # %% [markdown]
 # Now the usual loop, with an optimizer from `torch.optim`: it holds the list of parameters and does moves 2 and 3 of
-# section 4. SGD with Nesterov momentum, as in N06:
+# section 4. SGD with Nesterov momentum, as in N06, once over 8,000 images: 8 seconds of a core, for about 47 % of
+# shapes10 and 40 % of CIFAR-10.
 
 
 # %%
@@ -387,7 +390,7 @@ def fit(model, *, epochs, learning_rate, count=8000, batch_size=50, device="cpu"
 if ready("torch-ThreeLayerConvNet", "torch-accuracy"):
     torch.manual_seed(0)
     module, start = ThreeLayerConvNet(3, 32, 16, 10), time.perf_counter()
-    module_losses = fit(module, epochs=1, learning_rate=0.005)
+    module_losses = fit(module, epochs=1, learning_rate=0.002)
     print(f"{time.perf_counter() - start:.0f} s, validation accuracy {100 * accuracy(module, val_x, val_y):.1f} %")
 
 # %% [markdown]
@@ -400,7 +403,8 @@ if ready("torch-ThreeLayerConvNet", "torch-accuracy"):
 #
 # (`nn.Conv2d`, `nn.BatchNorm2d`, `nn.ReLU`, `nn.MaxPool2d`), so each block halves height and width. At the end
 # `nn.Flatten` and one `nn.Linear`. PyTorch's own fresh numbers are fine here: after a batch norm their scale no longer
-# matters.
+# matters. (The training below takes 20 seconds of a core for 3 epochs of 8,000 images, and reaches about 80 % of
+# shapes10 and 60 % of CIFAR-10.)
 
 
 # %% solution="torch-sequential"
@@ -527,13 +531,13 @@ def conv_twin(x, w, b, *, stride=1, pad=0, dilation=1, groups=1):
     Returns a tensor (N, F, *out_size). Raises ValueError where the windows do not fit exactly.
     """
     ### BEGIN SOLUTION
-    axes = x.ndim - 2
-    steps, pads, gaps = (v if isinstance(v, tuple) else (v,) * axes for v in (stride, pad, dilation))
+    dims = x.ndim - 2
+    steps, pads, gaps = (v if isinstance(v, tuple) else (v,) * dims for v in (stride, pad, dilation))
     for length, taps, step, border, gap in zip(x.shape[2:], w.shape[2:], steps, pads, gaps, strict=True):
         travel = length + 2 * border - (gap * (taps - 1) + 1)
         if travel < 0 or travel % step:
             raise ValueError(f"conv_twin: the windows must fit size {length} exactly, got {travel} to move over")
-    convolve = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[axes]
+    convolve = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[dims]
     return convolve(x, w, b, stride=steps, padding=pads, dilation=gaps, groups=groups)
     ### END SOLUTION
 
@@ -690,10 +694,12 @@ if ready("torch-with_gradients", "torch-conv_twin"):
     gaps.append(max(abs(value - theirs) / theirs, np.abs(slope - grad).max() / np.abs(grad).max()))
     figure, axes = plt.subplots(figsize=(8, 0.32 * len(names) + 0.8), layout="constrained")
     axes.barh(names, np.maximum(gaps, 1e-17), color=["#0072B2" if gap < 1e-10 else "#D55E00" for gap in gaps])
+    for row, gap in enumerate(gaps):
+        axes.text(1.5e-17, row, "" if gap else "equal to the last bit", va="center", fontsize=8)
     axes.axvline(1e-10, color="#222222", linestyle="--")
     axes.axvline(1.19e-7, color="#999999", linestyle=":")
-    axes.text(1.4e-10, -0.4, "$10^{-10}$", fontsize=8)
-    axes.text(1.6e-7, -0.4, "float32", fontsize=8)
+    axes.text(1.4e-10, -0.4, "the bar to pass", fontsize=8)
+    axes.text(1.6e-7, -0.4, "float32's digits end", fontsize=8)
     axes.set(xscale="log", xlim=(1e-17, 1e-5), xlabel="largest relative difference, float64")
     axes.invert_yaxis()
     plt.show()
@@ -732,9 +738,9 @@ result = check("torch-pick_device", pick_device)
 def edge_cases(subject, rng, report):
     from cs231n_lib.check.n11_devices import pick_case
 
-    for there, want in ((set(), "cpu"), ({"mps"}, "mps"), ({"cuda", "mps"}, "cuda"), ({"cuda"}, "cuda")):
-        with report.stage(f"{len(there)} GPUs, {want}"):
-            pick_case(subject, report, there, want)
+    for gpus, best in ((set(), "cpu"), ({"mps"}, "mps"), ({"cuda", "mps"}, "cuda"), ({"cuda"}, "cuda")):
+        with report.stage(f"{len(gpus)} GPUs, {best}"):
+            pick_case(subject, report, gpus, best)
 
 
 result = result.also(edge_cases, seed=11093)
@@ -753,10 +759,11 @@ figure, axes = plt.subplots(figsize=(8, 2), layout="constrained")
 for i in range(4):
     axes.broken_barh([(0.15 * i, 0.12)], (1.1, 0.7), color="#E69F00")
     axes.broken_barh([(0.15 + 1.0 * i, 0.97)], (0.1, 0.7), color="#0072B2")
-for at_time, text in ((0.0, "start"), (0.62, "stop, too early"), (4.15, "stop, after synchronize()")):
-    axes.axvline(at_time, color="#222222", linestyle=":")
-    axes.text(at_time + 0.03, 2.0, text, fontsize=8)
-axes.set(yticks=[0.45, 1.45], yticklabels=["GPU computes", "Python asks"], ylim=(0, 2.4), xlabel="time, in steps")
+for moment, text in ((0.0, "start"), (0.62, "stop, too early"), (4.15, "stop, after synchronize()")):
+    axes.axvline(moment, color="#222222", linestyle=":")
+    axes.text(moment + 0.04, 2.0, text, fontsize=8)
+axes.set(yticks=[0.45, 1.45], yticklabels=["GPU computes", "Python asks"], ylim=(0, 2.4), xlim=(-0.1, 5.4))
+axes.set_xlabel("time, in steps")
 plt.show()
 
 # %% [markdown]
@@ -780,11 +787,11 @@ def images_per_second(step, batch_size, *, synchronize, clock=time.perf_counter,
     Returns a float, images a second.
     """
     ### BEGIN SOLUTION
-    for _ in range(warmup):
+    for _ in range(warmup):  # not timed
         step()
     synchronize()
     began = clock()
-    for _ in range(repeats):
+    for _ in range(repeats):  # timed
         step()
     synchronize()  # the work, not the asking for it
     return batch_size * repeats / (clock() - began)
@@ -870,6 +877,8 @@ result.points
 # are slow.
 
 # %%
+from cs231n_lib.visualize.palette import OKABE_ITO
+
 device = pick_device(is_available) if ready("torch-pick_device") else torch.device("cpu")
 device = torch.device(device)
 
@@ -912,14 +921,16 @@ if timed:
     formats += [("TF32", torch.float32, True), ("float16", torch.float16, False)] if device.type == "cuda" else []
     sizes = (64, 128, 256, 512, 1024) + ((2048, 4096, 8192) if device.type == "cuda" else ())
     figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
-    for (name, dtype, tf32), line in zip(formats, ("o-", "s--", "^-.", "D:"), strict=False):
+    for (name, dtype, tf32), line, colour in zip(formats, ("o-", "s--", "^-.", "D:"), OKABE_ITO, strict=False):
         speeds = []
         for n in sizes:
             left, right = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
             with Precision(tf32):
-                products = images_per_second(lambda a=left, b=right: a @ b, 1, synchronize=wait_for_device, repeats=5)
+                products = images_per_second(
+                    lambda a=left, b=right: a @ b, 1, synchronize=wait_for_device, repeats=max(10, 10**9 // n**3)
+                )
             speeds.append(2 * n**3 * products / 1e9)
-        axes.plot(sizes, speeds, line, label=name)
+        axes.plot(sizes, speeds, line, color=colour, label=name)
         print(f"{name:10s} at best {max(speeds):,.0f} GFLOP/s")
     axes.set(
         xscale="log", yscale="log", xlabel="n, for n x n matrices", ylabel="GFLOP/s", title=f"Products on {device}"
@@ -1082,13 +1093,13 @@ def train_and_score(net, images, labels, new_images, *, device, epochs, batch_si
     net = net.to(device).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=learning_rate)  # after the move
     x, y = rows(images), labels.to(device)
-    for _ in range(epochs):
+    for _ in range(epochs):  # the batches in their order
         for some, wanted in zip(x.split(batch_size), y.split(batch_size), strict=True):
             optimizer.zero_grad()  # before anything is added
             functional.cross_entropy(net(some), wanted).backward()
             optimizer.step()  # on the net's own parameters
     net.eval()
-    with torch.no_grad():
+    with torch.no_grad():  # prediction records nothing
         return net(rows(new_images))
     ### END SOLUTION
 
@@ -1252,7 +1263,7 @@ def experiment(subject, rng, report):
     x = torch.randn(2, 3, 4, 5)
     x.to("meta")
     w = torch.ones(3, requires_grad=True)
-    for _ in range(2):
+    for _ in ("once", "twice"):
         (2 * w).sum().backward()
     layer = torch.nn.Linear(2, 2).eval()
     surest = torch.nn.functional.one_hot(torch.tensor([0]), 10).float()
