@@ -185,6 +185,39 @@ def test_without_the_earlier_notebook_or_under_grading_all_are_standins(hand_in,
     assert carried(capsys)[0] == [standins.relu_backward, standins.relu_forward]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a1/N04_two_layer_net",
+        "a2/N07_normalization",
+        "a2/N08_dropout",
+        "a2/N09_convolution",
+        "a2/N10_convnet",
+    ],
+)
+def test_every_layer_of_an_earlier_notebook_comes_into_a3(source, tmp_path, monkeypatch, capsys):
+    import nbformat
+
+    from autograder.source import read_source, to_notebook
+    from tests.cells import SOURCE
+
+    folder, notebook = source.split("/")
+    exercise_ids = {cell.id for cell in read_source(SOURCE / f"{source}.py") if cell.role == "solution"}
+    names = [
+        name for layer in standins.LAYERS for name, (exercise, _) in layer.functions.items() if exercise in exercise_ids
+    ]
+    assert names
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    (tmp_path / folder).mkdir()
+    (tmp_path / "a3").mkdir()
+    nbformat.write(to_notebook(read_source(SOURCE / f"{source}.py")), tmp_path / folder / f"{notebook}.ipynb")
+    monkeypatch.chdir(tmp_path / "a3")
+    functions = carry.carry_forward(notebook, names)
+    assert {function.__module__ for function in functions} == {notebook}
+    assert "a stand-in" not in capsys.readouterr().out
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="carry_forward: names must be among"):
         carry.carry_forward("N04_two_layer_net", ["knn"])
