@@ -234,8 +234,10 @@ def stack_case(
         ours = _stack(in_channels, channels, classes, size).double()
         wanted, found = ([tuple(v.shape) for v in ours.state_dict().values()], [v.values.shape for v in state.values()])
         hint = _layer_hint(found, wanted)
-        message = f"parameters and averages must have the shapes {wanted}, got {found}"
-        report.require(found == wanted, message[:300], hint=hint, symptom="layers")
+        place = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), -1)
+        which = f"number {place + 1} has shape {found[place]}, not {wanted[place]}" if place >= 0 else "that is not all"
+        message = f"{len(wanted)} parameters and averages are asked, got {len(found)}; {which}"
+        report.require(found == wanted, message, hint=hint, symptom="layers")
     values = {key: _random_state(rng, key, np.asarray(v)) for key, v in ours.state_dict().items()}
     at(model, "double")()
     theirs = {key: sent(v) for key, v in zip(state, values.values(), strict=True)}
