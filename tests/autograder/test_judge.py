@@ -102,3 +102,16 @@ def test_a_box_that_cannot_start_is_the_machines_fault(make_job):
     job.sandbox["limits"] = {**job.sandbox["limits"], "memory": 1_000_000}
     assert "did not start" in run(job)["fault"]
     assert judge  # imported so that the module's own import is covered here
+
+
+def test_a_notebook_that_imports_torch_has_it_in_its_box_and_no_other_heavy_package():
+    from autograder.grading import Template
+    from autograder.source import read_source, to_notebook
+    from tests.cells import SOURCE
+
+    def absent(notebook):
+        return set(Template("t", to_notebook(read_source(SOURCE / notebook))).forbid)
+
+    assert "torch" not in absent("a3/N11_pytorch.py")
+    assert {"scipy", "sklearn", "numba", "pandas"} <= absent("a3/N11_pytorch.py")
+    assert "torch" in absent("a1/N01_knn.py")

@@ -514,6 +514,20 @@ result.points
 # %% [markdown]
 # ### A convolution along any number of axes
 #
+# The layer, as PyTorch's page on it has it, with all its settings:
+#
+# ```python
+# nn.Conv2d(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+#           padding_mode="zeros")
+# ```
+#
+# $$\text{out}[n, f] = b[f] + \sum_{c=0}^{C_{in} - 1} w[f, c] \star x[n, c]$$
+#
+# The star is a **cross-correlation**: the filter slides over the map as it is. A convolution in the sense of
+# mathematics would flip it first; to a filter that is learned it makes no difference. The lectures leave `dilation`
+# and `groups` for another day, and `padding_mode` says what stands in the border: zeros, or the image mirrored or
+# continued in a circle.
+#
 # `functional.conv1d`, `conv2d` and `conv3d` take `stride`, `padding`, `dilation` and `groups` (N09, section 11), each
 # an int or a tuple with one entry for each axis. One difference from this course: where the windows do not fit,
 # PyTorch rounds down and leaves the last pixels unseen, and yours must raise `ValueError`. Along an axis of $L$
