@@ -1222,8 +1222,8 @@ result = result.also(by_counting, seed=11131)
 result.points
 
 # %% [markdown]
-# Nearly all of AlexNet's *parameters* sit in its fully connected layers, and nearly all of its *work* in the
-# convolutions. Count both for your own two nets:
+# Parameters and work sit in different places: a filter is used at every place of its map, a row of a matrix once. Count
+# both for your own two nets:
 
 # %%
 if ready("torch-ThreeLayerConvNet", "torch-sequential"):
