@@ -122,3 +122,16 @@ def test_a_drawn_question_is_judged_for_the_name_in_the_notebook_and_the_name_is
     assert verdicts(make_job((evil, tests)))["q0-tests"]["points"] == 0.0
     assert verdicts(make_job((answer.format("ada") + "\ndel student", tests)))["q0-tests"]["status"] == "error"
     assert verdicts(make_job((RIGHT, TESTS)))["q0-tests"]["student"] is None
+
+
+def test_a_notebook_that_imports_torch_has_it_in_its_box_and_no_other_heavy_package():
+    from autograder.grading import Template
+    from autograder.source import read_source, to_notebook
+    from tests.cells import SOURCE
+
+    def absent(notebook):
+        return set(Template("t", to_notebook(read_source(SOURCE / notebook))).forbid)
+
+    assert "torch" not in absent("a3/N11_pytorch.py")
+    assert {"scipy", "sklearn", "numba", "pandas"} <= absent("a3/N11_pytorch.py")
+    assert "torch" in absent("a1/N01_knn.py")
