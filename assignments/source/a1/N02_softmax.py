@@ -44,6 +44,9 @@ def prepare(images, mean_image):
 #
 # $$f(x, W) = W x + b, \qquad (C, D)\,(D,) + (C,) \to (C,).$$
 #
+# For CIFAR-10, ten classes and $32 \cdot 32 \cdot 3$ numbers, that is $(10, 3072)\,(3072,) + (10,) \to (10,)$. Every
+# large network since, from the eight layers of Krizhevsky (2012) to the 152 of He (2015), has such layers for bricks.
+#
 # This is the **algebraic** view of the classifier. The table is a famous picture of this course, and for years it was
 # printed with a mistake: **one of the three scores is wrong.** Compute all three, find it, and find what went wrong:
 #
@@ -120,7 +123,7 @@ display(decision_regions(region_of, blobs, blob_labels, class_names=["cat", "dog
 # ## 2. From scores to probabilities
 #
 # A cat gets the scores cat 3.2, car 5.1, frog -1.7. That is wrong, but *how* wrong? Let us read the scores as
-# probabilities. Probabilities must be at least 0: take $e^s$. They must sum to 1: divide by the sum.
+# probabilities. Probabilities must be at least 0: take $e^s$ of each score $s$. They must sum to 1: divide by the sum.
 
 # %%
 scores = np.array([3.2, 5.1, -1.7])
@@ -137,7 +140,7 @@ assert abs(loss_of_cat - 2.0404) < 5e-5
 
 # %% [markdown]
 # This is the **softmax** function. The scores that go in are called **logits**: unnormalized log-probabilities. For
-# image $i$ with label $y_i$,
+# image $i$ with scores $s_1, \dots, s_C$ and label $y_i$,
 #
 # $$P(Y = k \mid x_i) = \frac{e^{s_k}}{\sum_j e^{s_j}}, \qquad L_i = -\log P(Y = y_i \mid x_i).$$
 #
@@ -318,8 +321,13 @@ with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
 #
 # $$L_i = -s_y + \log \sum_k e^{s_k}.$$
 #
-# The slope along $s_j$ of the second part is $e^{s_j} / \sum_k e^{s_k} = p_j$. The first part has slope $-1$ along
-# $s_y$ and 0 along the others. Together
+# The first part has slope $-1$ along $s_y$ and 0 along the other scores. The second is $\log u$ with $u = \sum_k
+# e^{s_k}$. The slope of $\log u$ is $1/u$, and only one term of $u$ contains $s_j$, with slope $e^{s_j}$. By the chain
+# rule
+#
+# $$\frac{\partial}{\partial s_j} \log u = \frac1u \cdot e^{s_j} = \frac{e^{s_j}}{\sum_k e^{s_k}} = p_j.$$
+#
+# Both parts together:
 #
 # $$\frac{\partial L_i}{\partial s_j} = p_j - [j = y], \qquad \text{shape } (C,),$$
 #
@@ -331,10 +339,24 @@ with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
 # $$\frac{\partial L_i}{\partial W_{dj}} = x_d\,\bigl(p_j - [j = y]\bigr),
 # \qquad (D, 1)\,(1, C) \to (D, C).$$
 #
-# Each column of the gradient is the image itself, times one number.
+# Each column of the gradient is the image itself, times one number. See it on a cat of two pixels, 2 and 0.5, with the
+# 1 at the end:
+
+# %%
+tiny_cat = np.array([2.0, 0.5, 1.0])  # (D,) = (3,)
+score_slopes = probabilities - np.array([1, 0, 0])  # (C,): cat, car, frog
+print("slopes along the scores ", np.round(score_slopes, 2), " sum", abs(round(score_slopes.sum(), 12)))
+print("slopes along the weights (D, C):")
+print(np.round(tiny_cat[:, None] * score_slopes, 2))
+
+# %% [markdown]
+# **Step 3, batch.** The loss is the mean over the images, so its slope is the mean of their slopes:
 #
-# **Step 3, batch.** Take the mean over the images. **Step 4, price.** The slope of $\tfrac12\,\mathrm{reg}\,w^2$ is
-# $\mathrm{reg}\cdot w$: that is what the half is for. It is 0 in the row of the biases.
+# $$\frac{\partial}{\partial W_{dj}} \frac1N \sum_i L_i = \frac1N \sum_{i=1}^N x_{id}\,\bigl(p_{ij} - [j = y_i]\bigr),
+# \qquad (D, C).$$
+#
+# **Step 4, price.** The slope of $\tfrac12\,\mathrm{reg}\,w^2$ is $\mathrm{reg}\cdot w$: that is what the half is for.
+# Add $\mathrm{reg}\cdot W_{dj}$, and nothing in the row of the biases.
 #
 # Now write it as it stands, with a loop over the images and one over the classes.
 
@@ -584,8 +606,8 @@ result.points
 # ## 4. Learning
 #
 # The loss is a landscape over all $W$, and the gradient points up. So start near zero and walk down:
-# $W \leftarrow W - \mathrm{learning\_rate} \cdot dW$. The gradient of all images is dear and hardly better than that of
-# a few hundred, so each step takes a **batch**, drawn at random: *stochastic gradient descent*.
+# $W \leftarrow W - \mathrm{learning\_rate} \cdot dW$. The gradient over all images costs much and is hardly better than
+# that of a few hundred, so each step takes a **batch**, drawn at random: *stochastic gradient descent*.
 #
 # Write the loop for *any* loss: it comes as an argument, `loss(W, X_batch, y_batch, reg)`, and returns the loss and
 # `dW` (which holds the regularization already). The check passes a loss of its own that watches each step, so this
@@ -746,11 +768,12 @@ if ready("softmax-vectorized", "softmax-train", "softmax-predict"):
 # ## 5. Tuning
 #
 # Two numbers were pulled out of the air: `learning_rate` and `reg`. Here is the same run with four learning rates,
-# twenty steps each. Too small, and nothing happens; too large, and $W$ jumps from slope to slope.
+# twenty steps each. **Guess** which of 0.0001, 0.01, 0.1 and 1 is lowest after twenty steps, and which never gets
+# there.
 
 # %%
 if ready("softmax-vectorized", "softmax-train"):
-    figure, axes = plt.subplots(figsize=(6, 3))
+    figure, axes = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
     for rate, ink, dash in (
         (1e-4, "#000000", ":"),
         (1e-2, "#0072B2", "-"),
@@ -762,11 +785,15 @@ if ready("softmax-vectorized", "softmax-train"):
             num_classes=10, learning_rate=rate, reg=0.0, num_steps=20, batch_size=128, seed=0,
         )  # fmt: skip
         axes.plot(start_of_run, color=ink, linestyle=dash, label=f"learning rate {rate:g}")
-    axes.set(xlabel="step", ylabel="loss (nats)")
-    axes.legend()
+    axes.set(xlabel="step", ylabel="loss (nats, log scale)", yscale="log", xticks=range(0, 20, 5))
+    axes.set_yticks([1.8, 2, 2.3, 3, 4, 6, 8], ["1.8", "2", "2.3", "3", "4", "6", "8"])
+    axes.minorticks_off()
+    figure.legend(loc="outside right upper")  # beside the curves, not on them
     plt.show()
 
 # %% [markdown]
+# Too small, and nothing happens; too large, and $W$ jumps from one wall of the valley to the other.
+#
 # So search: train with several pairs of `learning_rate` and `reg`, compare them on the **validation** images, and
 # return the weights of the best. Rates differ by factors, not by sums: try 0.001, 0.01, 0.1 before 0.011. Which values
 # to try is yours to find out, and part of the answer: they stand in your code.
@@ -881,7 +908,7 @@ if ready("softmax-tune", "softmax-predict", "softmax-top_k"):
 # %% [markdown]
 # ## 6. What a line cannot do
 #
-# Three classes of points that no straight line separates. Class 1 is drawn full:
+# Three cases, each of two classes of points that no straight line separates. Class 1 is drawn full:
 #
 # - **quadrants**: class 1 in the first and the third quadrant;
 # - **ring**: class 1 where the L2 norm is from 1 to 2;
@@ -893,12 +920,12 @@ from cs231n_lib.check.n02_lifts import modes, quadrants, ring
 centers = np.array([[-1.3, 1.0], [1.5, 0.7], [0.0, -1.5]])
 draw = np.random.default_rng(7)
 hard_cases = {"quadrants": quadrants(draw, 400), "ring": ring(draw, 400), "modes": modes(draw, 400, centers)}
-figure, panels = plt.subplots(1, 3, figsize=(11, 3.6))
+figure, panels = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
 for axes, (name, (points, labels)) in zip(panels, hard_cases.items(), strict=True):
-    axes.scatter(*points[labels == 0].T, s=14, facecolors="none", edgecolors="#E69F00", label="class 2")
     axes.scatter(*points[labels == 1].T, s=14, color="#0072B2", label="class 1")
-    axes.set(title=name, aspect="equal")
-panels[0].legend(loc="upper right")
+    axes.scatter(*points[labels == 0].T, s=14, facecolors="none", edgecolors="#E69F00", label="class 2")
+    axes.set(title=name, aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
+figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -1030,17 +1057,15 @@ if ready("softmax-vectorized", "softmax-train", "softmax-predict", *lifts):
             num_classes=2, learning_rate=1.0, reg=0.0, num_steps=4000, batch_size=100, seed=0,
         )  # fmt: skip
         share = np.mean(predict(lifted_W, rows_of(points)) == labels)
-        title = f"{name}: {100 * share:.0f} % right"
-        names = ["class 2", "class 1"]
-        display(
-            decision_regions(
-                lambda plane, W=lifted_W, rows=rows_of: predict(W, rows(plane)),
-                points,
-                labels,
-                class_names=names,
-                title=title,
-            )
+        drawn = decision_regions(
+            lambda plane, W=lifted_W, rows=rows_of: 1 - predict(W, rows(plane)),
+            points,
+            1 - labels,  # so that class 1 is drawn first, in blue as above
+            class_names=["class 1", "class 2"],
+            title=f"{name}: {100 * share:.0f} % right",
         )
+        drawn.axes[0].set_aspect("equal")
+        display(drawn)
 
 # %% [markdown]
 # ## What you have now

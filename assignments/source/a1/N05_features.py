@@ -242,13 +242,13 @@ def draw_hog(axes, feature, cells=4, bins=9):
     axes.set(xlim=(-0.5, cells - 0.5), ylim=(cells - 0.5, -0.5), aspect="equal", xticks=[], yticks=[])
 
 
-examples = [int(np.flatnonzero(data.train.labels == c)[2]) for c in range(8)]
+examples = [int(np.flatnonzero(data.train.labels == c)[2]) for c in range(5)]
 if ready("feat-rgb_to_gray", "feat-hog_feature"):
     hogs = hog_feature(rgb_to_gray(data.train.images[examples]))
-    figure, axes = plt.subplots(2, 8, figsize=(12, 3.2))
+    figure, axes = plt.subplots(2, len(examples), figsize=(11, 4.6), layout="constrained")
     for column, index in enumerate(examples):
         axes[0, column].imshow(data.train.images[index])
-        axes[0, column].set_title(data.classes[data.train.labels[index]], fontsize=9)
+        axes[0, column].set_title(data.classes[data.train.labels[index]])
         axes[0, column].axis("off")
         draw_hog(axes[1, column], hogs[column])
     plt.show()
@@ -264,8 +264,8 @@ if ready("feat-rgb_to_gray", "feat-hog_feature"):
 # has three thirds, one for each largest channel; counted in sixths of the circle,
 #
 # $$h = \begin{cases}
-# \dfrac{G - B}{C} \bmod 6 & \text{if } M = R,\\
-# \dfrac{B - R}{C} + 2 & \text{if } M = G,\\
+# \dfrac{G - B}{C} \bmod 6 & \text{if } M = R,\\[2ex]
+# \dfrac{B - R}{C} + 2 & \text{if } M = G,\\[2ex]
 # \dfrac{R - G}{C} + 4 & \text{if } M = B.
 # \end{cases}$$
 #
@@ -778,4 +778,5 @@ result.points
 #
 # Look at HOG once more: differences of neighbouring pixels, an absolute value of sorts, a sum over cells, a division by
 # a length. Convolve, bend, pool, normalise: a ConvNet does the same, in several layers, and its numbers come from the
-# data. That was the step of 2012. In **N10** you compare your features with learned ones, on the same images.
+# data. That was the step of 2012. In **N10** you train the same net twice, once with its filters frozen and once with
+# filters that learn, and see what learning adds.

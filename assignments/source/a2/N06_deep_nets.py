@@ -34,7 +34,7 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 
 from cs231n_lib.data import load_dataset
-from cs231n_lib.visualize import plot_history
+from cs231n_lib.visualize import OKABE_ITO, plot_history
 
 data = load_dataset().subset(val=1000)
 X_train, y_train = data.train.rows(), data.train.labels  # float32 (N, 3072), int64 (N,)
@@ -295,14 +295,14 @@ if ready("deep-init_params", "deep-fc_forward", "deep-fc_loss"):
     net |= {name: rng.normal(0.3, 0.3, size=values.shape) for name, values in net.items() if name[0] == "b"}
     images, labels = rng.normal(size=(7, 8)), rng.integers(0, 3, size=7)
     for name, grad in fc_loss(net, images, labels, reg=0.3)[1].items():
-        print(
-            check_gradient(
-                lambda value, name=name: fc_loss(net | {name: value}, images, labels, reg=0.3)[0],
-                net[name],
-                grad,
-                name=f"d{name}",
-            )
+        found = check_gradient(
+            lambda value, name=name: fc_loss(net | {name: value}, images, labels, reg=0.3)[0],
+            net[name],
+            grad,
+            name=f"d{name}",
+            atol=1e-12,
         )
+        print(f"d{name}: {found.num_checked:2d} slopes, largest relative error {found.max_relative_error:.0e}")
 
 # %% [markdown]
 # The Solver wants an object with `params` and `loss`. Here it is, a thin shell around your three functions.
@@ -462,8 +462,9 @@ makers = {
     "RMSprop": lambda params: torch.optim.RMSprop(params, lr=3e-4),
     "Adam": lambda params: torch.optim.Adam(params, lr=1e-3),
 }
+LINES = [{"color": ink, "linestyle": dash} for ink, dash in zip(OKABE_ITO, ("-", "--", "-.", ":"), strict=False)]
 figure, panel = plt.subplots(figsize=(8, 3.6), layout="constrained")
-for name, make in makers.items():
+for (name, make), line in zip(makers.items(), LINES, strict=True):
     torch.manual_seed(0)
     layers = [torch.nn.Linear(3072, 100), torch.nn.ReLU(), torch.nn.Linear(100, 100), torch.nn.ReLU()]
     torch_net = torch.nn.Sequential(*layers, torch.nn.Linear(100, 10))
@@ -477,7 +478,7 @@ for name, make in makers.items():
             batch_loss.backward()
             optimizer.step()
             losses.append(float(batch_loss.detach()))
-    panel.plot(np.convolve(losses, np.ones(10) / 10, mode="valid"), label=name)
+    panel.plot(np.convolve(losses, np.ones(10) / 10, mode="valid"), label=name, **line)
 panel.set(xlabel="step", ylabel="loss, mean of 10 batches (nats)", title="One net, four rules")
 panel.legend()
 plt.show()
@@ -905,10 +906,10 @@ if ready(*everything, "deep-train"):
 if ready(*everything, "deep-train"):
     figure, panel = plt.subplots(figsize=(8, 3.6), layout="constrained")
     rates = {"sgd": 1e-2, "momentum": 1e-2, "rmsprop": 3e-4, "adam": 1e-3}
-    for rule, rate in rates.items():
+    for (rule, rate), line in zip(rates.items(), LINES, strict=True):
         chosen = deep_settings | {"rule": rule, "learning_rate": rate, "num_epochs": 3, "batch_size": 100}
         _, curve = train_deep(chosen, X_train[:5000], y_train[:5000], progress=False)
-        panel.plot(np.convolve(curve.loss, np.ones(10) / 10, mode="valid"), label=rule)
+        panel.plot(np.convolve(curve.loss, np.ones(10) / 10, mode="valid"), label=rule, **line)
     panel.set(xlabel="step", ylabel="loss, mean of 10 batches (nats)", title="Your rules, your net")
     panel.legend()
     plt.show()

@@ -130,9 +130,8 @@ print("2 * x_hat + 10 ", (2 * x_hat + 10).round(2))
 #
 # $$r_\mu \leftarrow m \, r_\mu + (1 - m) \, \mu, \qquad r_v \leftarrow m \, r_v + (1 - m) \, v,$$
 #
-# where $r_\mu$ is `running_mean` and $r_v$ is `running_var`.
-#
-# In test mode it normalizes by these two in place of $\mu$ and $v$, and does not change them.
+# where $r_\mu$ is `running_mean` and $r_v$ is `running_var`. In test mode it normalizes by these two in place of $\mu$
+# and $v$, and does not change them.
 #
 # Your function hides nothing: the running statistics come in as arguments, and the new ones go out as results. The
 # **cache** is what the backward pass will need. Keep exactly these five, in this order: `(x, gamma, mean, var, eps)`.
@@ -277,7 +276,7 @@ for i, (name, slopes) in enumerate(paths.items()):
 axes.axhline(0, color=OKABE_ITO[6], linewidth=0.8)
 axes.set_xticks(range(4), [f"$x_{i}$ = {v:g}" for i, v in enumerate(x, start=1)])
 axes.set_title("How the first output changes with each x: by which path")
-axes.legend(fontsize=9)
+axes.legend(fontsize=9, loc="upper center", ncols=2)  # where no bar is
 plt.show()
 
 # %% [markdown]

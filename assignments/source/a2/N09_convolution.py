@@ -634,8 +634,22 @@ if ready("conv-forward", "conv-merge"):
 # | place 1, $g = 100$ | $(2, 3)$ | $(200, 300)$ | $(0, 1000, 100)$ |
 # | sum | | $(201, 302)$ | $(10, 1001, 100)$ |
 #
-# Last, the border. The windows were cut from the image *with* its border, so first find the gradient of that, then
-# throw the border's part away: zeros that we put there ourselves need no gradient.
+# The same in symbols, with $\tilde x$ of shape $(N, C, H + 2P, W + 2P)$ for the images with their border. Each line is
+# the table's entry for one place, summed over all places that used the number:
+#
+# $$\begin{aligned}
+# db[f] &= \sum_{n, i, j} \text{dout}[n, f, i, j] & (F,) \\
+# dw[f, c, u, v] &= \sum_{n, i, j} \text{dout}[n, f, i, j] \; \tilde x[n, c,\, iS + u,\, jS + v] & (F, C, HH, WW) \\
+# d\tilde x[n, c, p, q] &= \sum_{f, i, j} \text{dout}[n, f, i, j] \; w[f, c,\, p - iS,\, q - jS] &
+# (N, C, H + 2P, W + 2P)
+# \end{aligned}$$
+#
+# The last sum takes only the places whose window holds the pixel, $0 \le p - iS < HH$ and $0 \le q - jS < WW$. You need
+# not search for them: go from place to place, as on the way forward, and let each place *add* to the window it had
+# read.
+#
+# Last, the border. The windows were cut from the image *with* its border, so $d\tilde x$ has a border too. Throw that
+# part away: zeros that we put there ourselves need no gradient.
 
 
 # %% solution="conv-backward"
