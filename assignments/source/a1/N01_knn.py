@@ -772,8 +772,8 @@ result.points
 # | what counts as similar | each pixel alike: background, brightness, position | the thing in the picture |
 #
 # It is a good first thing to try on a few dozen *meaningful* numbers per example, and an honest baseline anywhere. On
-# raw pixels, all the challenges of N00 break it: a step to the side, a lamp, another background change every pixel,
-# while the thing stays what it is.
+# raw pixels it is at a loss: a step to the side or another background changes most of the numbers, while the thing stays
+# what it is; and under all seven challenges together it does no better than guessing.
 #
 # **N02** turns the cost around, with a classifier that works at training time and then fits into ten rows of numbers:
 # one template per class.
