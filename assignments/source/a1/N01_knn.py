@@ -148,7 +148,8 @@ result.points
 
 # %% solution="knn-one_loop"
 def compute_distances_one_loop(X, X_train):
-    """Return the L2 distance of every test row to every training row, with a loop over the test rows.
+    """Return the L2 distance of every test row to every
+    training row, with a loop over the test rows.
 
     X : array (Nte, D) of numbers, uint8 or float;  X_train : the same, (Ntr, D)
     Returns float64 dists (Nte, Ntr).
@@ -334,7 +335,8 @@ if ready("knn-no_loops"):
 
 # %% solution="knn-predict_labels"
 def predict_labels(dists, y_train, k=1):
-    """Return the majority label of the k nearest training rows, for each test row; a tie goes to the smaller label.
+    """Return the majority label of the k nearest training
+    rows, for each test row; a tie goes to the smaller label.
 
     dists : float (Nte, Ntr);  y_train : int (Ntr,), labels 0 or larger;  k : int
     Returns int (Nte,). Raises ValueError unless 1 <= k <= Ntr.
@@ -406,7 +408,9 @@ if ready("knn-no_loops"):
 
 # %%
 def t_sne(distances, *, neighbours=20, num_steps=400):
-    """Return places in the plane, float (N, 2), where rows that are near by `distances` (N, N) stay near."""
+    """Return places in the plane, float (N, 2), where rows
+    that are near by `distances` (N, N) stay near.
+    """
     count = len(distances)
     squares = np.where(np.eye(count, dtype=bool), np.inf, distances**2)  # nobody is its own neighbour
     squares -= squares.min(axis=1, keepdims=True)
@@ -476,9 +480,11 @@ if ready("knn-no_loops"):
 def cross_validate(classify, X, y, k_choices, num_folds=5):
     """Return the accuracy of every k on every fold.
 
-    classify : function of (X_train, y_train, X_val, k_choices) that returns {k: int labels of the rows of X_val}
+    classify : function of (X_train, y_train, X_val, k_choices)
+        that returns {k: int labels of the rows of X_val}
     X : array (N, D);  y : int (N,);  k_choices : list of int;  num_folds : int, at most N
-    Returns {k: [accuracy on fold 1, ..., accuracy on fold num_folds]}. Fold sizes differ by at most one.
+    Returns {k: [accuracy on fold 1, ..., accuracy on fold num_folds]}.
+    Fold sizes differ by at most one.
     """
     ### BEGIN SOLUTION
     folds = np.array_split(np.arange(len(X)), num_folds)
@@ -581,7 +587,8 @@ if ready("knn-no_loops", "knn-predict_labels", "knn-cross_validate", "knn-choose
     best_k = choose_k(k_to_accuracies)
     predicted = predict_labels(dists, y_train, best_k)
     share = np.mean(predicted == y_test)
-    # Another 500 images would give another figure: a share p of n has standard error sqrt(p (1 - p) / n).
+    # Another 500 images would give another figure:
+    # a share p of n has standard error sqrt(p (1 - p) / n).
     error = np.sqrt(share * (1 - share) / len(y_test))
     print(f"k = {best_k}: {100 * share:.1f} % ± {100 * error:.1f} % of the test images are right")
     display(confusion_matrix(y_test, predicted, class_names=data.classes))
@@ -610,7 +617,9 @@ calm = dict.fromkeys(Challenges.__dataclass_fields__, 0.0)
 
 
 def drawings(count, seed, challenges):
-    """Return drawings as rows uint8 (count, 3072) and their labels, with these challenges turned up."""
+    """Return drawings as rows uint8 (count, 3072) and their
+    labels, with these challenges turned up.
+    """
     labels = np.arange(count) % 10
     knobs = Challenges(**{**calm, **dict.fromkeys(challenges, 1.0)})
     return draw(labels, np.random.default_rng(seed), knobs).reshape(count, -1), labels
@@ -772,8 +781,8 @@ result.points
 # | what counts as similar | each pixel alike: background, brightness, position | the thing in the picture |
 #
 # It is a good first thing to try on a few dozen *meaningful* numbers per example, and an honest baseline anywhere. On
-# raw pixels it is at a loss: a step to the side or another background changes most of the numbers, while the thing stays
-# what it is; and under all seven challenges together it does no better than guessing.
+# raw pixels it is at a loss: a step to the side or another background changes most of the numbers, while the thing
+# stays what it is; and under all seven challenges together it does no better than guessing.
 #
 # **N02** turns the cost around, with a classifier that works at training time and then fits into ten rows of numbers:
 # one template per class.

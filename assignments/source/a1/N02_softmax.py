@@ -19,7 +19,8 @@ from cs231n_lib.check import check, ready
 def prepare(images, mean_image):
     """Return one row per image: pixels in 0..1 less the mean image, and a 1 at the end.
 
-    images : uint8 (N, H, W, 3);  mean_image : float (H, W, 3), the mean of images / 255 over the training images
+    images : uint8 (N, H, W, 3)
+    mean_image : float (H, W, 3), the mean of images / 255 over the training images
     Returns float32 (N, H*W*3 + 1).
     """
     rows = (images / np.float32(255) - mean_image).reshape(len(images), -1)
@@ -167,7 +168,8 @@ def kl_divergence(P, Q):
     """Return the KL divergence of each row of P to the same row of Q, in nats.
 
     P, Q : float (N, C), each row at least 0 with sum 1
-    Returns float (N,). A class with P = 0 adds 0; the value is inf where P > 0 and Q = 0. Never nan.
+    Returns float (N,). A class with P = 0 adds 0;
+    the value is inf where P > 0 and Q = 0. Never nan.
     """
     ### BEGIN SOLUTION
     occurs = P > 0
@@ -212,7 +214,8 @@ def cross_entropy(P, Q):
     """Return the cross entropy of each row of P and the same row of Q, in nats.
 
     P, Q : float (N, C), each row at least 0 with sum 1
-    Returns float (N,). A class with P = 0 adds 0; the value is inf where P > 0 and Q = 0. Never nan.
+    Returns float (N,). A class with P = 0 adds 0;
+    the value is inf where P > 0 and Q = 0. Never nan.
     """
     ### BEGIN SOLUTION
     with np.errstate(divide="ignore"):
@@ -365,10 +368,13 @@ print(np.round(tiny_cat[:, None] * score_slopes, 2))
 def softmax_loss_naive(W, X, y, reg):
     """Return the softmax loss and its gradient, with explicit loops.
 
-    W : float (D, C), the last row holds the biases;  X : float (N, D), the last column is 1;  y : int (N,) in [0, C)
+    W : float (D, C), the last row holds the biases
+    X : float (N, D), the last column is 1
+    y : int (N,) in [0, C)
     reg : float, the strength of the regularization
-    Returns (loss, dW): a number, the mean over the images plus 0.5 * reg * (sum of squares of W without its last row),
-    and its gradient, float (D, C). Scores of any size are fine. No input is changed.
+    Returns (loss, dW): a number, the mean over the images plus
+    0.5 * reg * (sum of squares of W without its last row), and its gradient, float (D, C).
+    Scores of any size are fine. No input is changed.
     """
     ### BEGIN SOLUTION
     num_images, num_classes = len(X), W.shape[1]
@@ -623,10 +629,14 @@ def train(loss, X, y, *, num_classes, learning_rate, reg, num_steps, batch_size,
     """Return weights learned by stochastic gradient descent, and the loss of each step.
 
     loss : function of (W, X_batch, y_batch, reg) that returns (loss, dW);  called once in each step
-    X : float (N, D);  y : int (N,);  num_classes, num_steps, batch_size, seed : int;  learning_rate, reg : float
-    W starts with small random numbers, at most 0.1 in size. Each step draws batch_size random rows. The same seed gives
-    the same result.
-    Returns (W, losses): float (D, num_classes) after the last step, and a list of num_steps numbers.
+    X : float (N, D)
+    y : int (N,)
+    num_classes, num_steps, batch_size, seed : int
+    learning_rate, reg : float
+    W starts with small random numbers, at most 0.1 in size. Each step draws batch_size random rows.
+    The same seed gives the same result.
+    Returns (W, losses): float (D, num_classes) after the
+    last step, and a list of num_steps numbers.
     """
     ### BEGIN SOLUTION
     generator = np.random.default_rng(seed)
@@ -808,10 +818,11 @@ if ready("softmax-vectorized", "softmax-train"):
 def tune(X_train, y_train, X_val, y_val, *, num_steps):
     """Return the weights of the best of several settings, and the validation accuracy of each.
 
-    X_train, X_val : float32 (N, D), as `prepare` makes them;  y_train, y_val : int (N,), ten classes
+    X_train, X_val : float32 (N, D), as `prepare` makes them
+    y_train, y_val : int (N,), ten classes
     num_steps : int, steps of gradient descent for each setting
-    Returns (W, results): float (D, 10), and a dict {(learning_rate, reg): share of X_val that is right} of at least
-    four settings. W is that of the highest share.
+    Returns (W, results): float (D, 10), and a dict of at least four settings,
+    {(learning_rate, reg): share of X_val that is right}. W is that of the highest share.
     """
     ### BEGIN SOLUTION
     results, best = {}, None
@@ -937,7 +948,8 @@ plt.show()
 
 # %% solution="softmax-lift_quadrants"
 def lift_quadrants(X):
-    """Return features in which quadrants I and III lie on one side of a flat boundary, II and IV on the other.
+    """Return features in which quadrants I and III lie on
+    one side of a flat boundary, II and IV on the other.
 
     X : float (N, 2)
     Returns float (N, F) with 1 <= F <= 12.
@@ -972,7 +984,8 @@ result.points
 
 # %% solution="softmax-lift_ring"
 def lift_ring(X):
-    """Return features in which points with an L2 norm from 1 to 2 lie on one side of a flat boundary.
+    """Return features in which points with an L2 norm from
+    1 to 2 lie on one side of a flat boundary.
 
     X : float (N, 2)
     Returns float (N, F) with 1 <= F <= 12.

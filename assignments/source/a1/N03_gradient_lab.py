@@ -99,7 +99,8 @@ def numeric_grad(f, x, h=1e-5):
     """Return the slope of f along each entry of x, by central differences.
 
     f : function of a float64 array of x's shape; returns one number
-    x : array of any shape and any number dtype, integers too; it stays as it is, even if f raises an error
+    x : array of any shape and any number dtype, integers
+        too; it stays as it is, even if f raises an error
     h : float, how far to go to each side
     Returns float64 of x's shape. An error of f passes through.
     """
@@ -191,7 +192,8 @@ print("1e-12 against 3e-12, by the floor of 1e-8:", abs(1e-12 - 3e-12) / max(1e-
 
 # %% solution="grad-rel_error"
 def rel_error(a, b):
-    """Return the largest relative error of any entry: |a - b| / max(|a|, |b|), where 0/0 counts as 0.
+    """Return the largest relative error of any entry,
+    |a - b| / max(|a|, |b|), where 0/0 counts as 0.
 
     a, b : arrays of numbers of the same shape and any dtype; compared in float64
     Returns a float from 0 to 2, or inf if any entry of a or b is nan or infinite.
@@ -284,7 +286,9 @@ result.points
 def sweep_steps(f, x, slope, steps):
     """Return the relative errors of forward and central differences for every step.
 
-    f : function of one float that returns one float;  x : float, where;  slope : float, the true slope there
+    f : function of one float that returns one float
+    x : float, where
+    slope : float, the true slope there
     steps : float (K,), the steps h
     Returns float64 (K, 2): forward errors in column 0, central errors in column 1.
     """
@@ -371,11 +375,13 @@ if ready("grad-sweep_steps"):
 
 # %% solution="grad-find_kinks"
 def find_kinks(f, x, h=1e-5, tol=1e-3):
-    """Return where f has no slope: its slopes from the right and from the left differ by more than tol.
+    """Return where f has no slope: its slopes from the
+    right and from the left differ by more than tol.
 
     f : function of a float64 array of x's shape; returns one number
     x : float array of any shape; it stays as it is
-    h : float, the step to each side;  tol : float, the largest difference of slopes that still counts as smooth
+    h : float, the step to each side
+    tol : float, the largest difference of slopes that still counts as smooth
     Returns bool of x's shape: True where there is a kink within a step of the entry.
     """
     ### BEGIN SOLUTION
@@ -476,7 +482,8 @@ RULES = {
 def forward(nodes, inputs):
     """Return the values of all inputs and nodes, as a dict of floats.
 
-    nodes : list of (name, rule, parents), each after its parents; parents is a tuple of one or two names
+    nodes : list of (name, rule, parents), each after its
+        parents; parents is a tuple of one or two names
     inputs : {name: float}
     """
     values = dict(inputs)
@@ -586,9 +593,11 @@ if ready("grad-neuron", "grad-numeric_grad"):
 def backward(nodes, values):
     """Return the derivative of the last node's value by every value in the circuit.
 
-    nodes : list of (name, rule, parents), each after its parents; the rules are add, mul, max, exp and inv
+    nodes : list of (name, rule, parents), each after its
+        parents; the rules are add, mul, max, exp and inv
     values : {name: float} of all inputs and nodes, as `forward` returns it; it stays as it is
-    Returns {name: float} with the names of `values`; 0.0 for a value that the last node does not depend on.
+    Returns {name: float} with the names of `values`;
+    0.0 for a value that the last node does not depend on.
     The parents of a max are never equal.
     """
     ### BEGIN SOLUTION

@@ -37,7 +37,10 @@ from cs231n_lib.visualize import decision_regions, image_grid, plot_history, to_
 
 
 def hard_cases(rng, count=600):
-    """Return {name: (points (N, 2), labels (N,))}: label 0 is "in", 1 is "out", half of the points each."""
+    """Return {name: (points (N, 2), labels (N,))}.
+
+    Label 0 is "in", 1 is "out", half of the points each.
+    """
     centres = np.array([[-1.5, 1.2], [1.6, 1.5], [0.2, -1.6]])
     inside = {
         "quadrants": lambda p: p[:, 0] * p[:, 1] > 0,
@@ -300,7 +303,8 @@ def relu_backward(dout, cache):
     """Return the gradient of ReLU.
 
     dout : float array of the shape of out;  cache : from `relu_forward`
-    Returns dx, of the same shape: dout where x > 0, and 0 elsewhere, also at x = 0. dout stays as it is.
+    Returns dx, of the same shape: dout where x > 0, and 0
+    elsewhere, also at x = 0. dout stays as it is.
     """
     ### BEGIN SOLUTION
     return dout * (cache > 0)
@@ -445,14 +449,16 @@ if ready("net-softmax_loss"):
 class TwoLayerNet:
     """Scores = W2 max(0, W1 x + b1) + b2, with a softmax loss and L2 regularization.
 
-    params : {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}, float arrays; a Solver replaces them at every step
+    params : {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}, float arrays;
+        a Solver replaces them at every step
     """
 
     def __init__(self, *, input_dim, hidden_dim, num_classes, weight_scale=1e-3, reg=0.0, seed=0):
         """Draw the parameters.
 
         input_dim : D, numbers in one image;  hidden_dim : H;  num_classes : C
-        weight_scale : standard deviation of the initial weights;  reg : strength of the regularization
+        weight_scale : standard deviation of the initial weights
+        reg : strength of the regularization
         seed : int, decides the weights. float32 makes training twice as fast; float64 is right too.
         """
         ### BEGIN SOLUTION
@@ -471,7 +477,8 @@ class TwoLayerNet:
         """Return the scores of X; with labels, the loss and its gradients.
 
         X : float (N, d1, ..., dk) with d1 * ... * dk = D;  y : int (N,) or None
-        Returns scores (N, C) if y is None, else (loss, grads): a number, and a dict with the keys and shapes of params.
+        Returns scores (N, C) if y is None, else (loss, grads):
+        a number, and a dict with the keys and shapes of params.
         """
         ### BEGIN SOLUTION
         p = self.params
@@ -540,7 +547,9 @@ widths = (1, 2, 3, 4, 8, 32)
 
 
 def fit(points, labels, width):
-    """Train a net of `width` hidden units on the points and return it with its share of right answers."""
+    """Train a net of `width` hidden units on the points and
+    return it with its share of right answers.
+    """
     net = TwoLayerNet(input_dim=2, hidden_dim=width, num_classes=2, weight_scale=1.0, seed=1)
     both = points, labels  # nothing to choose here, so the same points serve for validation
     shrinking = Solver(
@@ -680,10 +689,12 @@ display(image_grid(both, captions=["as it is"] * 6 + ["shuffled"] * 6, columns=6
 def train_net(X_train, y_train, X_val, y_val, *, progress=False):
     """Train a two-layer net with values that you found good.
 
-    X_train : float32 (N, D), rows around 0 of size about 1;  y_train : int (N,), labels from 0, each class present
+    X_train : float32 (N, D), rows around 0 of size about 1
+    y_train : int (N,), labels from 0, each class present
     X_val, y_val : the same for validation
     progress : whether to show a progress bar
-    Returns (net, history): the trained TwoLayerNet and what Solver.train returned. The inputs stay as they are.
+    Returns (net, history): the trained TwoLayerNet and what
+    Solver.train returned. The inputs stay as they are.
     """
     ### BEGIN SOLUTION
     sizes = {"input_dim": X_train.shape[1], "hidden_dim": 100, "num_classes": int(y_train.max()) + 1}

@@ -19,15 +19,18 @@ from cs231n_lib.check import check, ready
 
 
 def dense_patches(gray, *, size=8, stride=4):
-    """Return the small squares of each image on a regular grid, each without its mean brightness and contrast.
+    """Return the small squares of each image on a regular
+    grid, each without its mean brightness and contrast.
 
     gray : float (N, H, W)
-    Returns float (N, P, size * size): P squares per image, row by row; the numbers of a square have mean 0.
+    Returns float (N, P, size * size): P squares per image,
+    row by row; the numbers of a square have mean 0.
     """
     windows = np.lib.stride_tricks.sliding_window_view(gray, (size, size), axis=(1, 2))[:, ::stride, ::stride]
     patches = windows.reshape(len(gray), -1, size * size)  # (N, P, size * size)
     patches = patches - patches.mean(axis=2, keepdims=True)
-    # The 10 keeps a square that is almost even, of sky for example, from being blown up to pure noise.
+    # The 10 keeps a square that is almost even, of sky for example,
+    # from being blown up to pure noise.
     return patches / (np.linalg.norm(patches, axis=2, keepdims=True) + 10)
 
 
@@ -169,9 +172,11 @@ def hog_feature(gray, *, cell_size=8, num_bins=9):
     """Return the histograms of gradient orientation of each image.
 
     gray : float (N, H, W);  cell_size : pixels;  num_bins : bins at 0, 180 / num_bins, ... degrees
-    Returns float (N, H // cell_size * W // cell_size * num_bins): cell after cell, row by row, num_bins numbers each.
-    Each row has length 1; that of an even image is all 0. Differences at the border of the image are those to the only
-    neighbour, as `np.gradient` takes them. Raises ValueError unless cell_size divides H and W.
+    Returns float (N, H // cell_size * W // cell_size * num_bins):
+    cell after cell, row by row, num_bins numbers each.
+    Each row has length 1; that of an even image is all 0. Differences at the
+    border of the image are those to the only neighbour, as `np.gradient`
+    takes them. Raises ValueError unless cell_size divides H and W.
     """
     ### BEGIN SOLUTION
     num_images, height, width = gray.shape
@@ -233,7 +238,9 @@ result.points
 
 # %%
 def draw_hog(axes, feature, cells=4, bins=9):
-    """Draw a HOG feature (cells * cells * bins,): a line along the edge for each bin of each cell."""
+    """Draw a HOG feature (cells * cells * bins,): a line
+    along the edge for each bin of each cell.
+    """
     table = feature.reshape(cells, cells, bins) / max(feature.max(), 1e-12)
     for row, column, k in np.ndindex(table.shape):
         along = np.pi * k / bins + np.pi / 2  # an edge runs at a right angle to its gradient
@@ -393,8 +400,8 @@ def build_codebook(patches, first_words, *, num_steps=10):
     """Return the words after some steps of k-means.
 
     patches : array (P, D) of numbers;  first_words : array (K, D);  num_steps : int, 0 or more
-    Returns float (K, D). A step assigns each patch to its nearest word, the first of equals, and then moves each word
-    to the mean of its patches; a word without patches stays where it is.
+    Returns float (K, D). A step assigns each patch to its nearest word, the first of equals, and
+    then moves each word to the mean of its patches; a word without patches stays where it is.
     """
     ### BEGIN SOLUTION
     patches, words = patches.astype(float), first_words.astype(float)
@@ -481,7 +488,8 @@ def encode_bovw(patches, words):
     """Return how often each visual word occurs in each image, as shares.
 
     patches : array (N, P, D), P patches of each image;  words : array (K, D)
-    Returns float (N, K), each row summing to 1. A patch is written as its nearest word, the first of equals.
+    Returns float (N, K), each row summing to 1. A patch is
+    written as its nearest word, the first of equals.
     """
     ### BEGIN SOLUTION
     products = patches.reshape(-1, patches.shape[2]) @ words.T  # (N * P, K)
@@ -604,7 +612,9 @@ if ready("feat-extract_features"):
 def train_and_score(rows, labels, num_train, *, hidden, learning_rate, epochs=12):
     """Train on the first `num_train` rows; return the predictions (int array) for the others.
 
-    rows : float (N, D);  labels : int (N,);  hidden : units of the hidden layer, 0 for a linear classifier
+    rows : float (N, D)
+    labels : int (N,)
+    hidden : units of the hidden layer, 0 for a linear classifier
     """
     import torch
     from torch import nn
@@ -644,7 +654,8 @@ if ready("feat-extract_features"):
         if with_words:
             bags.append(encode_bovw(dense_patches(rgb_to_gray(some)), words))
     mine = np.concatenate(mine)
-    # each with its learning rate and number of epochs; pixels need smaller steps, and more of them hardly help
+    # each with its learning rate and number of epochs;
+    # pixels need smaller steps, and more of them hardly help
     kinds = {"raw pixels": (images.reshape(len(images), -1) / np.float32(255), 3e-4, 5)}
     if with_words:
         kinds["bag of words"] = np.concatenate(bags), 3e-3, 12

@@ -119,7 +119,8 @@ def init_params(dims, *, weight_scale=None, seed=0, dtype="float32"):
     dims : list of ints [D, H1, ..., C], at least two
     weight_scale : standard deviation of all weights; None is sqrt(2 / fan_in) for each layer
     seed : int, decides the weights;  dtype : "float32" or "float64"
-    Returns {"W1": (D, H1), "b1": (H1,), "W2": (H1, H2), ...}: normal weights of mean 0, biases 0, all of that dtype.
+    Returns {"W1": (D, H1), "b1": (H1,), "W2": (H1, H2), ...}:
+    normal weights of mean 0, biases 0, all of that dtype.
     """
     ### BEGIN SOLUTION
     draws = np.random.default_rng(seed)
@@ -171,7 +172,8 @@ def fc_forward(params, X):
     """Return the scores of a fully connected net, and caches for the way back.
 
     params : from `init_params`, of any depth;  X : float (N, d1, ..., dk) with d1 * ... * dk = D
-    Returns (scores, caches): scores float (N, C); caches a list of (affine cache, relu cache or None), one per layer.
+    Returns (scores, caches): scores float (N, C); caches a
+    list of (affine cache, relu cache or None), one per layer.
     """
     ### BEGIN SOLUTION
     num_layers = len(params) // 2
@@ -240,8 +242,11 @@ if ready("deep-init_params", "deep-fc_forward"):
 def fc_loss(params, X, y, *, reg=0.0):
     """Return the regularized softmax loss of a fully connected net, and its gradients.
 
-    params, X : as for `fc_forward`;  y : int (N,), labels from 0 to C - 1;  reg : lambda, a number >= 0
-    Returns (loss, grads): a number, and a dict with the keys and shapes of params. params stay as they are.
+    params, X : as for `fc_forward`
+    y : int (N,), labels from 0 to C - 1
+    reg : lambda, a number >= 0
+    Returns (loss, grads): a number, and a dict with the
+    keys and shapes of params. params stay as they are.
     """
     ### BEGIN SOLUTION
     scores, caches = fc_forward(params, X)
@@ -291,7 +296,8 @@ from cs231n_lib.gradient_check import check_gradient
 if ready("deep-init_params", "deep-fc_forward", "deep-fc_loss"):
     rng = np.random.default_rng(2)
     net = init_params([8, 9, 7, 6, 3], seed=3, dtype="float64")
-    # With biases of 0 a unit that gets nothing stands exactly at the kink of its ReLU, where there is no slope.
+    # With biases of 0 a unit that gets nothing stands exactly
+    # at the kink of its ReLU, where there is no slope.
     net |= {name: rng.normal(0.3, 0.3, size=values.shape) for name, values in net.items() if name[0] == "b"}
     images, labels = rng.normal(size=(7, 8)), rng.integers(0, 3, size=7)
     for name, grad in fc_loss(net, images, labels, reg=0.3)[1].items():
@@ -516,8 +522,8 @@ def sgd_momentum(w, dw, config):
     """Move one parameter by SGD with momentum.
 
     w, dw : float arrays of one shape, the parameter and its gradient; both stay as they are
-    config : dict with "learning_rate"; "momentum" (0.9 if absent); "velocity", of w's shape (absent in the
-        first call, where it counts as 0)
+    config : dict with "learning_rate"; "momentum" (0.9 if absent); "velocity", of w's shape (absent
+        in the first call, where it counts as 0)
     Returns (next_w, config): config with everything that came in, and the new "velocity".
     """
     ### BEGIN SOLUTION
@@ -569,8 +575,8 @@ def rmsprop(w, dw, config):
     """Move one parameter by RMSprop.
 
     w, dw : float arrays of one shape; both stay as they are
-    config : dict with "learning_rate"; "decay_rate" (0.99 if absent); "epsilon" (1e-8); "cache", of w's
-        shape (absent in the first call, where it counts as 0)
+    config : dict with "learning_rate"; "decay_rate" (0.99 if absent); "epsilon" (1e-8); "cache", of
+        w's shape (absent in the first call, where it counts as 0)
     Returns (next_w, config): config with everything that came in, and the new "cache".
     """
     ### BEGIN SOLUTION
@@ -631,8 +637,9 @@ def adam(w, dw, config):
     """Move one parameter by Adam.
 
     w, dw : float arrays of one shape; both stay as they are
-    config : dict with "learning_rate"; "beta1" (0.9 if absent); "beta2" (0.999); "epsilon" (1e-8); "m" and
-        "v", of w's shape, and "t", the steps done (absent in the first call, where they count as 0)
+    config : dict with "learning_rate"; "beta1" (0.9 if absent); "beta2"
+        (0.999); "epsilon" (1e-8); "m" and "v", of w's shape, and "t",
+        the steps done (absent in the first call, where they count as 0)
     Returns (next_w, config): config with everything that came in, and the new "m", "v" and "t".
     """
     ### BEGIN SOLUTION
@@ -771,7 +778,9 @@ result.points
 
 # %% solution="deep-adadelta"
 def adadelta(w, dw, config):
-    """Move one parameter by Adadelta: config keys "rho" (0.9), "epsilon" (1e-6), and the memory "s" and "u"."""
+    """Move one parameter by Adadelta: config keys "rho"
+    (0.9), "epsilon" (1e-6), and the memory "s" and "u".
+    """
     ### BEGIN SOLUTION
     rho, eps = config.get("rho", 0.9), config.get("epsilon", 1e-6)
     s = rho * config.get("s", 0.0) + (1 - rho) * dw * dw

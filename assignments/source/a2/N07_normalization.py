@@ -23,9 +23,11 @@ affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = car
 
 
 def initial_params(sizes, *, weight_scale, rng):
-    """Return the first parameters of a net: float64 W1 (D, H1), b1 (H1,), gamma1 (H1,), beta1 (H1,), W2, b2, ...
+    """Return the first parameters of a net, float64:
+    W1 (D, H1), b1 (H1,), gamma1 (H1,), beta1 (H1,), W2, b2, ...
 
-    sizes : numbers per image, units of each hidden layer, classes;  weight_scale : standard deviation of the weights
+    sizes : numbers per image, units of each hidden layer, classes
+    weight_scale : standard deviation of the weights
     """
     params = {}
     for i in range(1, len(sizes)):
@@ -62,7 +64,9 @@ data = load_dataset().subset(train=1000, val=1000)
 
 
 def small_rows(images):
-    """Return each 32 x 32 image averaged to 16 x 16 and flattened, float64 (N, 768), roughly between -1 and 1."""
+    """Return each 32 x 32 image averaged to 16 x 16 and
+    flattened, float64 (N, 768), roughly between -1 and 1.
+    """
     blocks = images.reshape(-1, 16, 2, 16, 2, 3).mean(axis=(2, 4))  # uint8 (N, 32, 32, 3) -> (N, 16, 16, 3)
     return (blocks / 128 - 1).reshape(len(images), -1)
 
@@ -146,11 +150,14 @@ print("2 * x_hat + 10 ", (2 * x_hat + 10).round(2))
 def batchnorm_forward(x, gamma, beta, running_mean, running_var, *, train, momentum=0.9, eps=1e-5):
     """Return the output of batch norm, a cache for the backward pass, and the running statistics.
 
-    x : float (N, D);  gamma, beta : float (D,);  running_mean, running_var : float (D,), left as they are
-    train : bool; True normalizes by this batch and returns updated running statistics, False normalizes by the
-        running statistics and returns them unchanged
-    Returns (out, cache, running_mean, running_var): out float (N, D); cache (x, gamma, mean, var, eps), with the mean
-    and var (D,) that were used; the last two float (D,).
+    x : float (N, D)
+    gamma, beta : float (D,)
+    running_mean, running_var : float (D,), left as they are
+    train : bool; True normalizes by this batch and returns updated running statistics, False
+        normalizes by the running statistics and returns them unchanged
+    Returns (out, cache, running_mean, running_var): out float (N, D);
+    cache (x, gamma, mean, var, eps), with the mean and var (D,) that were used;
+    the last two float (D,).
     """
     ### BEGIN SOLUTION
     if train:
@@ -321,7 +328,8 @@ plt.show()
 def batchnorm_backward(dout, cache):
     """Return the gradients of batch norm in training mode, step by step through its graph.
 
-    dout : float (N, D), the upstream gradient;  cache : (x, gamma, mean, var, eps) of `batchnorm_forward`
+    dout : float (N, D), the upstream gradient
+    cache : (x, gamma, mean, var, eps) of `batchnorm_forward`
     Returns (dx, dgamma, dbeta): float (N, D), (D,), (D,).
     """
     ### BEGIN SOLUTION
@@ -382,7 +390,9 @@ result.points
 
 # %% solution="norm-batchnorm_backward_alt"
 def batchnorm_backward_alt(dout, cache):
-    """Return the gradients of batch norm in training mode by the simplified formula. Same arguments and results."""
+    """Return the gradients of batch norm in training mode by
+    the simplified formula. Same arguments and results.
+    """
     ### BEGIN SOLUTION
     x, gamma, mean, var, eps = cache
     inv_std = 1 / np.sqrt(var + eps)  # (D,)
@@ -449,10 +459,12 @@ if ready("norm-batchnorm_backward", "norm-batchnorm_backward_alt"):
 class NormalizedNet:
     """A net of hidden layers affine - norm - ReLU, and a last affine layer; softmax loss.
 
-    params : {"W1": (D, H1), "b1": (H1,), "gamma1": (H1,), "beta1": (H1,), "W2": (H1, H2), ...}, with W and b alone
-        for the last layer, number `num_layers`
-    state : {"mean1": (H1,), "var1": (H1,), "mean2": ...}, the running statistics of each hidden layer
-    norm_forward, norm_backward : functions with the arguments and results of batchnorm_forward and batchnorm_backward
+    params : {"W1": (D, H1), "b1": (H1,), "gamma1": (H1,), "beta1": (H1,), "W2": (H1, H2), ...},
+        with W and b alone for the last layer, number `num_layers`
+    state : {"mean1": (H1,), "var1": (H1,), "mean2": ...},
+        the running statistics of each hidden layer
+    norm_forward, norm_backward : functions with the arguments
+        and results of batchnorm_forward and batchnorm_backward
     """
 
     def __init__(self, params, *, norm_forward, norm_backward):
@@ -468,7 +480,8 @@ class NormalizedNet:
         """Return scores (N, C) in test mode if y is None; otherwise (loss, grads) in training mode.
 
         X : float (N, D);  y : int (N,)
-        loss : float, mean cross-entropy, no regularization;  grads : {name: gradient} with the keys of params
+        loss : float, mean cross-entropy, no regularization
+        grads : {name: gradient} with the keys of params
         """
         ### BEGIN SOLUTION
         p, last, train, h, caches = self.params, self.num_layers, y is not None, X, []
@@ -544,7 +557,9 @@ def no_norm_backward(dout, cache):
 
 
 def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, num_epochs=6, learning_rate=0.1):
-    """Train the net of five hidden layers on the 1,000 images; return its history, None if the loss became nan."""
+    """Train the net of five hidden layers on the 1,000 images;
+    return its history, None if the loss became nan.
+    """
     params = initial_params([768, 50, 50, 50, 50, 50, 10], weight_scale=weight_scale, rng=np.random.default_rng(0))
     net = NormalizedNet(params, norm_forward=norm_forward, norm_backward=norm_backward)
     solver = Solver(
@@ -650,7 +665,8 @@ BATCH_SIZES = (50, 10, 4, 2)
 
 def train_on_batches(norm_forward, norm_backward):
     """Train once for each batch size; return {batch size: history}."""
-    # A small batch means more steps in a pass: steps in proportion to its size keep the way of a pass alike.
+    # A small batch means more steps in a pass:
+    # steps in proportion to its size keep the way of a pass alike.
     return {
         size: train_net(norm_forward, norm_backward, batch_size=size, num_epochs=4, learning_rate=0.1 * size / 50)
         for size in tqdm(BATCH_SIZES, desc="batch sizes")
@@ -763,7 +779,8 @@ def layernorm_forward(x, gamma, beta, *, eps=1e-5):
     """Return the output of layer norm, and a cache for the backward pass.
 
     x : float (N, D);  gamma, beta : float (D,)
-    Returns (out, cache): out float (N, D); cache (x, gamma, mean, var, eps) with mean and var of shape (N, 1).
+    Returns (out, cache): out float (N, D);
+    cache (x, gamma, mean, var, eps) with mean and var of shape (N, 1).
     """
     ### BEGIN SOLUTION
     mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)  # (N, 1), (N, 1)

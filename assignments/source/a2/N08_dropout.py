@@ -91,7 +91,8 @@ def dropout_forward(x, *, keep, train, seed):
     keep : probability in (0, 1] that an entry stays, each entry on its own
     train : bool, whether to drop;  seed : int, decides which entries stay
     Returns (out, cache): out float, of x's shape, each entry 0 or x / keep; x where train is False.
-    cache is the array s of x's shape, by which x was multiplied: 0 or 1 / keep, and 1 where train is False.
+    cache is the array s of x's shape by which x was multiplied:
+    0 or 1 / keep, and 1 where train is False.
     """
     ### BEGIN SOLUTION
     if train:
@@ -295,8 +296,8 @@ if ready("drop-forward", "drop-backward"):
 def dropout_looks_right(dropout, *, keep, seed):
     """Say whether `dropout` is a right implementation of inverted dropout.
 
-    dropout : function of (x, *, keep, train, seed) that returns (out, cache), as `dropout_forward` does; the cache
-        may be None
+    dropout : function of (x, *, keep, train, seed) that returns (out,
+        cache), as `dropout_forward` does; the cache may be None
     keep : float, strictly between 0 and 1, the value to test with;  seed : int, to start from
     Returns True or False.
     """
@@ -387,11 +388,13 @@ if ready("drop-forward", "drop-statistics"):
 def dropout_net_loss(params, X, y=None, *, layers, keep, seed=0):
     """Return scores, or loss and gradients, of a net with dropout after each ReLU.
 
-    params : {"W1": (D, H1), "b1": (H1,), "W2": (H1, H2), ..., the last ones with C columns}, float arrays
+    params : {"W1": (D, H1), "b1": (H1,), "W2": (H1, H2), ...}, float arrays;
+        the last ones have C columns
     X : float (N, d1, ..., dk) with d1 * ... * dk = D;  y : int (N,) or None
     layers : {name: function}, the seven functions listed above
     keep : probability that a unit stays;  seed : int, decides all masks of this call
-    Returns scores (N, C) in test mode if y is None, else (loss, grads): a number, and a dict like params.
+    Returns scores (N, C) in test mode if y is None, else
+    (loss, grads): a number, and a dict like params.
     """
     ### BEGIN SOLUTION
     last = len(params) // 2

@@ -62,7 +62,9 @@ corners = np.random.default_rng(1).integers(0, 28, size=(48, 2))
 
 
 def patch_units(train, test):
-    """Compare every 5 x 5 patch with 48 patches and keep the best of each 9 x 9 region: (N, 48 * 9)."""
+    """Compare every 5 x 5 patch with 48 patches and keep
+    the best of each 9 x 9 region: (N, 48 * 9).
+    """
     filters = np.array([train[i, :, u : u + 5, v : v + 5] for i, (u, v) in enumerate(corners)])
     filters = filters - filters.mean(axis=(1, 2, 3), keepdims=True)
     filters /= np.sqrt((filters**2).sum(axis=(1, 2, 3), keepdims=True)) + 0.1
@@ -76,7 +78,9 @@ def patch_units(train, test):
 
 
 def accuracy(train, test, strength=0.1):
-    """Fit a linear layer to hidden units by least squares, weights held small; return its test accuracy."""
+    """Fit a linear layer to hidden units by least squares,
+    weights held small; return its test accuracy.
+    """
     mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-3
     train, test = (train - mean) / spread, (test - mean) / spread
     targets = np.eye(10, dtype=np.float32)[data.train.labels] - 0.1
@@ -182,7 +186,8 @@ def conv_output_shape(size, kernel, *, stride=1, pad=0):
 
     size, kernel : tuples of int of equal length: (H, W) and (HH, WW), or one entry, or three
     stride, pad : int, the same for every axis; the border has pad zeros on each side
-    Returns a tuple of int. Raises ValueError where the windows do not fit exactly, or where not even one does.
+    Returns a tuple of int. Raises ValueError where the
+    windows do not fit exactly, or where not even one does.
     """
     ### BEGIN SOLUTION
     out = []
@@ -265,7 +270,8 @@ def conv_cost(in_shape, out_shape, kernel):
         "per_filter"     parameters of one filter, bias included
         "parameters"     parameters of the layer
         "multiply_adds"  multiply-adds of a forward pass, biases not counted
-        "fc_parameters"  parameters of a fully connected layer from the same input to the same output
+        "fc_parameters"  parameters of a fully connected layer,
+                         from the same input to the same output
     """
     ### BEGIN SOLUTION
     channels, height, width = in_shape
@@ -323,7 +329,9 @@ if ready("conv-cost"):
 
 # %%
 def draw_reach(axes, layers, *, size):
-    """Draw one axis of a stack of layers, the input at the bottom, and all that the middle of the top sees."""
+    """Draw one axis of a stack of layers, the input at the
+    bottom, and all that the middle of the top sees.
+    """
     sizes = [size]
     for window, step in layers:
         sizes.append((sizes[-1] - window) // step + 1)
@@ -363,9 +371,11 @@ plt.show()
 
 # %% solution="conv-receptive_field"
 def receptive_field(layers):
-    """Return how many input pixels, along one axis, lie between the first and the last that one output sees.
+    """Return how many input pixels, along one axis, lie
+    between the first and the last that one output sees.
 
-    layers : list of (kernel, stride), tuples of int; layers[0] is next to the input. Pools count too
+    layers : list of (kernel, stride), tuples of int;
+        layers[0] is next to the input. Pools count too
     Returns an int, both ends included; 1 without any layer. Borders are ignored.
     """
     ### BEGIN SOLUTION
@@ -819,7 +829,8 @@ if ready("conv-forward", "conv-pool_forward"):
 
 # %% solution="conv-pool_backward"
 def max_pool_backward_naive(dout, cache):
-    """Return the gradient of max pooling; in a tie the first maximum in row-major order gets all of it.
+    """Return the gradient of max pooling; in a tie the
+    first maximum in row-major order gets all of it.
 
     dout : float (N, C, H', W'), upstream gradient
     cache : the tuple (x, pool_h, pool_w, stride) of the forward pass

@@ -17,9 +17,12 @@ from cs231n_lib.kernels import col2im, im2col
 
 
 def random_flip_shift(X, most, *, rng):
-    """Return images (N, C, H, W), each flipped left to right or not, and moved by up to `most` pixels each way.
+    """Return images (N, C, H, W), each flipped left to
+    right or not, and moved by up to `most` pixels each way.
 
-    X : float (N, C, H, W), left as it is;  most : int, 0 for flips alone;  rng : np.random.Generator
+    X : float (N, C, H, W), left as it is
+    most : int, 0 for flips alone
+    rng : np.random.Generator
     What leaves the picture on one side is lost, and zeros come in on the other.
     """
     n, _, h, w = X.shape
@@ -117,7 +120,8 @@ def im2col_1d(x, kernel, *, stride=1):
     """Return all windows of x as columns.
 
     x : array of numbers (N, C, L), in any memory layout;  kernel, stride : int
-    Returns an array (C * kernel, N * L') of the same numbers, a copy; rows run over (c, k), columns over (n, place).
+    Returns an array (C * kernel, N * L') of the same numbers,
+    a copy; rows run over (c, k), columns over (n, place).
     Raises ValueError where the windows do not fit exactly, or where not even one does.
     """
     ### BEGIN SOLUTION
@@ -280,7 +284,8 @@ print(counts[:4, :4].astype(int), "...")
 def conv_backward_columns(dout, cache, *, col2im=col2im):
     """Return the gradients of a convolution.
 
-    dout : float (N, F, H', W'), upstream gradient;  cache : the tuple (cols, x.shape, w, stride, pad)
+    dout : float (N, F, H', W'), upstream gradient
+    cache : the tuple (cols, x.shape, w, stride, pad)
     col2im : function with the arguments and the result of cs231n_lib.kernels.col2im
     Returns (dx, dw, db) with the shapes of x, w and b.
     """
@@ -406,7 +411,8 @@ if ready("fast-conv_forward", "fast-conv_backward"):
 class ThreeLayerConvNet:
     """conv - relu - 2x2 max pool - affine - relu - affine, softmax loss with L2 regularization.
 
-    params : {"W1", "b1", "W2", "b2", "W3", "b3"}, float arrays; a Solver replaces them at every step
+    params : {"W1", "b1", "W2", "b2", "W3", "b3"}, float arrays;
+        a Solver replaces them at every step
     """
 
     def __init__(
@@ -423,7 +429,10 @@ class ThreeLayerConvNet:
     ):
         """Keep the layer functions and draw the parameters; float32 makes training twice as fast.
 
-        layers : dict of functions;  input_dim : (C, H, W), H and W even;  filter_size : odd;  seed : int
+        layers : dict of functions
+        input_dim : (C, H, W), H and W even
+        filter_size : odd
+        seed : int
         """
         ### BEGIN SOLUTION
         channels, height, width = input_dim
@@ -446,7 +455,8 @@ class ThreeLayerConvNet:
         """Return the scores of X; with labels, the loss and its gradients.
 
         X : float (N, C, H, W);  y : int (N,) or None
-        Returns scores (N, classes) if y is None, else (loss, grads): a number, and a dict like params.
+        Returns scores (N, classes) if y is None, else
+        (loss, grads): a number, and a dict like params.
         """
         ### BEGIN SOLUTION
         p, layer = self.params, self.layers
@@ -859,9 +869,10 @@ def spatial_batchnorm_forward(x, gamma, beta, running_mean, running_var, *, trai
     """Normalize each channel over all images and places.
 
     x : float (N, C, H, W);  gamma, beta, running_mean, running_var : float (C,);  train : bool
-    batchnorm_forward : function (x (rows, C), gamma, beta, running_mean, running_var, train=...) that returns
-        (out, cache, running_mean, running_var), as in N07
-    Returns (out, cache, running_mean, running_var): out (N, C, H, W); the others as batchnorm_forward gave them.
+    batchnorm_forward : function (x (rows, C), gamma, beta, running_mean, running_var, train=...)
+        that returns (out, cache, running_mean, running_var), as in N07
+    Returns (out, cache, running_mean, running_var): out (N, C, H, W);
+    the others as batchnorm_forward gave them.
     """
     ### BEGIN SOLUTION
     last = x.transpose(0, 2, 3, 1)  # (N, H, W, C)
@@ -899,7 +910,8 @@ def spatial_batchnorm_backward(dout, cache, *, batchnorm_backward):
     """Return the gradients of spatial batch norm.
 
     dout : float (N, C, H, W), upstream gradient;  cache : as batchnorm_forward gave it
-    batchnorm_backward : function (dout (rows, C), cache) that returns (dx, dgamma, dbeta), as in N07
+    batchnorm_backward : function (dout (rows, C), cache)
+        that returns (dx, dgamma, dbeta), as in N07
     Returns (dx, dgamma, dbeta): (N, C, H, W), (C,), (C,).
     """
     ### BEGIN SOLUTION
