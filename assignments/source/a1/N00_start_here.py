@@ -497,7 +497,8 @@ if ready("start-accuracy", "start-classify_image"):
     for label, name in enumerate(data.classes):
         mine = predicted == label
         if mine.any():
-            print(f"  said {name} {mine.sum()} times, right {100 * accuracy(predicted[mine], test.labels[mine]):.0f} %")
+            share = accuracy(predicted[mine], test.labels[mine])
+            print(f"  said {name} {mine.sum()} times, right {100 * share:.0f} %")
 
 # %% [markdown]
 # A little above chance, perhaps, and each further rule would cost you an hour and win a percent. For the next ten

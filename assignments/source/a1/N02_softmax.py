@@ -134,7 +134,8 @@ loss_of_cat = -np.log(probabilities[0])
 print("scores       ", "  ".join(f"{v:8.2f}" for v in scores))
 print("exp          ", "  ".join(f"{v:8.2f}" for v in unnormalized))
 print("probabilities", "  ".join(f"{v:8.2f}" for v in probabilities))
-print(f"loss of the cat: -log({probabilities[0]:.4f}) = {loss_of_cat:.4f} nats = {loss_of_cat / np.log(2):.2f} bits")
+print(f"loss of the cat: -log({probabilities[0]:.4f}) = {loss_of_cat:.4f} nats", end="")
+print(f" = {loss_of_cat / np.log(2):.2f} bits")
 assert np.allclose(unnormalized, [24.5, 164.0, 0.18], atol=0.05)
 assert np.allclose(probabilities, [0.13, 0.87, 0.00], atol=0.005)
 assert abs(loss_of_cat - 2.0404) < 5e-5
@@ -250,8 +251,9 @@ result.points
 if ready("softmax-kl", "softmax-cross_entropy"):
     Q = probabilities[None]
     for name, P in (("label", np.array([[1.0, 0, 0]])), ("smoothed", np.array([[0.9, 0.05, 0.05]]))):
-        divergence, cross, own = kl_divergence(P, Q)[0], cross_entropy(P, Q)[0], cross_entropy(P, P)[0]
-        print(f"{name:9s} H(P) = {abs(own):.4f}   D_KL = {divergence:.4f}   cross entropy = {cross:.4f}")
+        divergence, cross = kl_divergence(P, Q)[0], cross_entropy(P, Q)[0]
+        own = cross_entropy(P, P)[0]  # that of P with itself is its entropy
+        print(f"{name:9s} H(P) = {abs(own):.4f}  D_KL = {divergence:.4f}  cross entropy = {cross:.4f}")
         assert abs(own + divergence - cross) < 1e-12
 
 # %% [markdown]
@@ -432,7 +434,7 @@ if ready("softmax-naive"):
     toy_W, toy_X, toy_y = toy.normal(size=(7, 4)), toy.normal(size=(6, 7)), toy.integers(0, 4, size=6)
     loss, dW = softmax_loss_naive(toy_W, toy_X, toy_y, 0.1)
     seen = check_gradient(lambda w: softmax_loss_naive(w, toy_X, toy_y, 0.1)[0], toy_W, dW, name="dW", atol=1e-12)
-    print(f"{seen.num_checked} slopes measured; the largest relative error is {seen.max_relative_error:.1e}")
+    print(f"{seen.num_checked} slopes, largest relative error {seen.max_relative_error:.1e}")
 
 # %% [markdown]
 # ### Without loops
@@ -761,9 +763,8 @@ if ready("softmax-vectorized", "softmax-train", "softmax-predict"):
         softmax_loss_vectorized, X_train, y_train,
         num_classes=10, learning_rate=0.01, reg=0.0, num_steps=500, batch_size=128, seed=0,
     )  # fmt: skip
-    print(
-        f"first loss {losses[0]:.3f}, log 10 = {np.log(10):.3f}, mean of the last 50 losses {np.mean(losses[-50:]):.3f}"
-    )
+    print(f"first loss {losses[0]:.3f}, log 10 = {np.log(10):.3f}, ", end="")
+    print(f"mean of the last 50 losses {np.mean(losses[-50:]):.3f}")
     print(f"accuracy: training {100 * np.mean(predict(W, X_train[:2000]) == y_train[:2000]):.1f} %, ", end="")
     print(f"validation {100 * np.mean(predict(W, X_val) == y_val):.1f} %")
     figure, axes = plt.subplots(figsize=(6, 3))
@@ -902,7 +903,8 @@ if ready("softmax-tune", "softmax-predict", "softmax-top_k"):
     X_test, y_test = prepare(data.test.images, mean_image), data.test.labels
     answers = predict(W, X_test)
     for k in (1, 2, 5):
-        print(f"top-{k} accuracy on the test images: {100 * top_k_accuracy(X_test @ W, y_test, k):.1f} %")
+        share = top_k_accuracy(X_test @ W, y_test, k)
+        print(f"top-{k} accuracy on the test images: {100 * share:.1f} %")
     display(confusion_matrix(y_test, answers, class_names=data.classes))
 
 # %% [markdown]

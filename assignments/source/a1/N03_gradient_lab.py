@@ -82,7 +82,8 @@ for dtype in (np.float64, np.float32, np.int64):
     x[1] = x[1] + 1e-5
     up = x[1]
     x[1] = x[1] - 2e-5
-    print(f"{x.dtype.name:8s} 1 + h = {up!s:18s} then - 2h = {x[1]!s:18s} so 2h is {float(up) - float(x[1]):.6g}")
+    moved = float(up) - float(x[1])
+    print(f"{x.dtype.name:8s} 1 + h = {up!s:10s} then - 2h = {x[1]!s:10s} so 2h is {moved:.6g}")
 
 # %% [markdown]
 # - **float32** keeps seven digits: the step is off in its fourth digit already, and around $x = 300$ it vanishes.

@@ -112,7 +112,8 @@ print(
     "largest difference with the bend in between:    ", f"{np.abs(np.maximum(X @ W1, 0) @ W2 - X @ W1 @ W2).max():.1e}"
 )
 print(f"parameters of a linear classifier: 3072 * 10 + 10 = {3072 * 10 + 10:,}")
-print(f"parameters of the two-layer net: 3072 * 100 + 100 + 100 * 10 + 10 = {3072 * 100 + 100 + 100 * 10 + 10:,}")
+both_layers = 3072 * 100 + 100 + 100 * 10 + 10
+print(f"parameters of the two-layer net: 3072 * 100 + 100 + 100 * 10 + 10 = {both_layers:,}")
 
 # %% [markdown]
 # ## 3. The affine layer
@@ -247,7 +248,8 @@ if ready("net-affine_forward", "net-affine_backward"):
         ("db", db, lambda v: affine_forward(x, w, v)[0], b),
     ):
         measured = numerical_gradient(function, start, dout)
-        print(f"{name} {slope.shape}: largest difference to the measured slope {np.abs(slope - measured).max():.0e}")
+        off = np.abs(slope - measured).max()
+        print(f"{name} {slope.shape}: largest difference to the measured slope {off:.0e}")
 
 # %% [markdown]
 # ## 4. ReLU

@@ -218,7 +218,8 @@ if ready("deep-init_params", "deep-fc_forward"):
             net = init_params([3072, *[100] * (depth - 1), 10], weight_scale=weight_scale, seed=1)
             scores, _ = fc_forward(net, X_val[:500])
             print(
-                f"{depth:2d} layers, weight_scale {weight_scale!s:4s}: scores of size {np.std(scores):8.2g}, "
+                f"{depth:2d} layers, weight_scale {weight_scale!s:4s}: "
+                f"scores of size {np.std(scores):8.2g}, "
                 f"loss {softmax_loss(scores, y_val[:500])[0]:.3f}"
             )
 
@@ -308,7 +309,8 @@ if ready("deep-init_params", "deep-fc_forward", "deep-fc_loss"):
             name=f"d{name}",
             atol=1e-12,
         )
-        print(f"d{name}: {found.num_checked:2d} slopes, largest relative error {found.max_relative_error:.0e}")
+        worst = found.max_relative_error
+        print(f"d{name}: {found.num_checked:2d} slopes, largest relative error {worst:.0e}")
 
 # %% [markdown]
 # The Solver wants an object with `params` and `loss`. Here it is, a thin shell around your three functions.

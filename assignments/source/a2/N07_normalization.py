@@ -680,7 +680,7 @@ if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backwar
     for (size, history), colour, marker in zip(batch_norm_runs.items(), OKABE_ITO, "os^D", strict=False):
         for panel, values in zip(panels, (history.train_accuracy, history.val_accuracy), strict=True):
             panel.plot(100 * np.array(values), marker + "-", color=colour, label=f"batches of {size}")
-        print(f"batches of {size:2d}: best validation accuracy {100 * max(history.val_accuracy):.0f} %")
+        print(f"batches of {size:2d}: best validation {100 * max(history.val_accuracy):.0f} %")
     panels[0].set(xlabel="passes", ylabel="accuracy, %", title="training images, in test mode", ylim=(0, None))
     panels[1].set(xlabel="passes", title="validation images")
     panels[0].legend(fontsize=9)

@@ -259,7 +259,8 @@ if ready("drop-forward", "drop-backward"):
     x, dout = rng.normal(size=(10, 10)), rng.normal(size=(10, 10))
     out, cache = dropout_forward(x, keep=0.4, train=True, seed=7)
     slopes = numerical_gradient(lambda v: dropout_forward(v, keep=0.4, train=True, seed=7)[0], x, dout)
-    print(f"largest difference to the measured slope {np.abs(dropout_backward(dout, cache) - slopes).max():.0e}")
+    off = np.abs(dropout_backward(dout, cache) - slopes).max()
+    print(f"largest difference to the measured slope {off:.0e}")
 
 # %% [markdown]
 # ## 4. How do you test something random?
@@ -509,13 +510,14 @@ if ready("drop-forward", "drop-backward", "drop-net"):
         print(
             f"keep {keep:4}: training {100 * history.train_accuracy[-1]:5.1f} %, "
             f"validation {100 * np.mean(history.val_accuracy[-5:]):.1f} %; "
-            f"validation loss at best {curves[keep][:, 1].min():.2f}, at the end {curves[keep][-1, 1]:.2f}"
+            f"validation loss at best {curves[keep][:, 1].min():.2f}, "
+            f"at the end {curves[keep][-1, 1]:.2f}"
         )
     left.set(xlabel="epoch", ylabel="loss (nats)", title="Loss, nothing dropped")
     right.set(xlabel="epoch", ylabel="accuracy (%)", title="Accuracy, nothing dropped")
     left.legend(fontsize=8)
     plt.show()
-    print("validation accuracies: mean of the last five epochs, with a standard error of about 1.5 points")
+    print("validation accuracies: mean of the last five epochs, standard error about 1.5 points")
     print(f"log 10 = {np.log(10):.2f}: the loss of knowing nothing")
 
 # %% [markdown]

@@ -317,7 +317,8 @@ if ready("conv-cost"):
     print(f"{'':28s}{'parameters':>12s}{'multiply-adds':>16s}{'fully connected':>22s}")
     for name, layer in layers.items():
         cost = conv_cost(*layer)
-        print(f"{name:28s}{cost['parameters']:12,}{cost['multiply_adds']:16,}{cost['fc_parameters']:22,}")
+        weights, work, connected = (cost[k] for k in ("parameters", "multiply_adds", "fc_parameters"))
+        print(f"{name:28s}{weights:12,}{work:16,}{connected:22,}")
 
 # %% [markdown]
 # ## 5. How far does it see?
@@ -413,7 +414,8 @@ if ready("conv-receptive_field"):
         print(f"{count} layers of 3x3: {receptive_field([(3, 1)] * count)} pixels")
     blocks = [(3, 1), (3, 1), (2, 2)]
     for count in range(1, 7):
-        print(f"{count} x (two 3x3, one 2x2 pool of stride 2): {receptive_field(blocks * count)} pixels")
+        seen = receptive_field(blocks * count)
+        print(f"{count} x (two 3x3, one 2x2 pool of stride 2): {seen} pixels")
 
 # %% [markdown]
 # Eighteen layers with pooling see more than a hundred without.
@@ -551,9 +553,8 @@ if ready("conv-forward"):
     moved_after = np.roll(conv_forward_naive(image, hand_made, np.zeros(4), pad=1)[0], 3, axis=3)
     moved_before = conv_forward_naive(np.roll(image, 3, axis=3), hand_made, np.zeros(4), pad=1)[0]
     gap = np.abs(moved_after - moved_before).max(axis=(0, 1))  # (32, 32)
-    print(
-        f"largest difference in the middle: {gap[:, 5:-2].max():.1g}; near the left and right border: {gap.max():.2g}"
-    )
+    print(f"largest difference in the middle:            {gap[:, 5:-2].max():.1g}")
+    print(f"largest difference near the left and right:  {gap.max():.2g}")
 
 # %% [markdown]
 # Nothing in the middle. At the border the zeros of the padding give the place away: equivariance ends there. N10
@@ -617,7 +618,8 @@ if ready("conv-forward", "conv-merge"):
     middle, _ = conv_forward_naive(image, first[None, None], none)
     in_two_steps, _ = conv_forward_naive(middle, second[None, None], none)
     in_one_step, _ = conv_forward_naive(image, merge_kernels(first, second)[None, None], none)
-    print(f"3x3 then 3x3 against one 5x5: largest difference {np.abs(in_two_steps - in_one_step).max():.1g}")
+    off = np.abs(in_two_steps - in_one_step).max()
+    print(f"3x3 then 3x3 against one 5x5: largest difference {off:.1g}")
 
 # %% [markdown]
 # ## 8. Backward
@@ -812,7 +814,8 @@ if ready("conv-forward", "conv-pool_forward"):
         before, after = (max_pool_forward_naive(m, pool_h=window, pool_w=window, stride=window)[0] for m in inner)
         share = np.linalg.norm(after - before) / np.linalg.norm(before)
         size = before.shape[2]
-        print(f"windows of {window:2d} x {window:2d}: maps of {size:2d} x {size:2d} change by {100 * share:3.0f} %")
+        print(f"windows of {window:2d} x {window:2d}: ", end="")
+        print(f"maps of {size:2d} x {size:2d} change by {100 * share:3.0f} %")
 
 # %% [markdown]
 # ## 10. Max pooling, backward

@@ -6,7 +6,7 @@
 # Then it carries batch norm over to images, adds a norm that needs no batch, and measures in which sense a convolution
 # "moves along" with its image.
 #
-# 40 points · about four hours. The training of section 7 takes 5 to 10 minutes for CIFAR-10, 3 to 5 for
+# 40 points · about four hours. The training of section 7 takes 6 to 12 minutes for CIFAR-10, 3 to 5 for
 # shapes10; everything else together about a minute.
 
 # %% setup="fast-setup"
@@ -528,7 +528,8 @@ layers = {
 if ready("fast-ThreeLayerConvNet"):
     y = rng.integers(0, 10, size=50)
     for reg in (0.0, 0.02):
-        print(f"reg {reg}: loss of a fresh net {ThreeLayerConvNet(layers, reg=reg, seed=1).loss(batch, y)[0]:.2f}")
+        fresh_loss, _ = ThreeLayerConvNet(layers, reg=reg, seed=1).loss(batch, y)
+        print(f"reg {reg}: loss of a fresh net {fresh_loss:.2f}")
     tiny = ThreeLayerConvNet(
         layers, input_dim=(2, 6, 4), num_filters=3, filter_size=3, hidden_dim=5, num_classes=4, reg=0.3, seed=1
     )
@@ -543,7 +544,8 @@ if ready("fast-ThreeLayerConvNet"):
 
         measured = numerical_gradient(loss_at, kept)
         tiny.params[name] = kept
-        print(f"d{name}: largest difference to the measured slope {np.abs(gradient - measured).max():.0e}")
+        off = np.abs(gradient - measured).max()
+        print(f"d{name}: largest difference to the measured slope {off:.0e}")
     other = ThreeLayerConvNet(
         {**layers, "max_pool_forward": max_pool_forward_naive, "max_pool_backward": max_pool_backward_naive}, seed=1
     )
@@ -644,7 +646,7 @@ result.points
 #
 # Now *your* net on *your* columns, with these settings, on all training images: 5 epochs of CIFAR-10, or 12 of shapes10
 # (which has a fifth of the images). Only flips are drawn here: shifts pay when there is time for many more epochs.
-# About 5 minutes on an idle core for CIFAR-10, up to 10 on a busy one. The target: more than **65 %** of the validation
+# About 6 minutes on an idle core for CIFAR-10, up to 12 on a busy one. The target: more than **65 %** of the validation
 # images (shapes10: 60 %).
 
 
@@ -946,7 +948,7 @@ if ready("fast-spatial_bn_forward"):
     normal, *_ = spatial_batchnorm_forward(images, *three, train=True, batchnorm_forward=batchnorm_forward)
     for name, values in (("pixels", images), ("normalized", normal)):
         means, spreads = values.mean(axis=(0, 2, 3)), values.std(axis=(0, 2, 3))
-        print(f"{name:10s} mean of each channel {means.round(3)}, standard deviation {spreads.round(3)}")
+        print(f"{name:10s} mean of each channel {means.round(3)}, deviation {spreads.round(3)}")
 
 # %% [markdown]
 # ## 10. Group norm
@@ -1048,8 +1050,8 @@ result = result.also(edge_cases, seed=10141)
 result.points
 
 # %% [markdown]
-# What a norm does with a single image should not depend on its neighbours. Below, one image is normalized in batches of
-# 2, 8 and 100; the table says how much its result differs between them.
+# What a norm does with a single image should not depend on its neighbours. Below, one image is normalized among 100,
+# and again in batches of 2 and of 8: how far is its result from that among 100?
 
 # %%
 if ready("fast-spatial_bn_forward", "fast-groupnorm_forward"):
@@ -1067,7 +1069,7 @@ if ready("fast-spatial_bn_forward", "fast-groupnorm_forward"):
     for name, results in (("batch norm", by_batch), ("group norm", by_group)):
         for count, result in zip((2, 8), results, strict=False):
             share = np.linalg.norm(result - results[-1]) / np.linalg.norm(results[-1])
-            print(f"{name}, in a batch of {count}: {100 * share:4.1f} % away from the result in the batch of 100")
+            print(f"{name}, in a batch of {count}: {100 * share:4.1f} % off its result among 100")
 
 # %% [markdown]
 # ## 11. Does a convolution move along with its image?
