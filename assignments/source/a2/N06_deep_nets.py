@@ -878,7 +878,7 @@ deep_settings |= {
     "learning_rate": 1e-3,
     "reg": 1e-3,
     "batch_size": 200,
-    "num_epochs": 6,
+    "num_epochs": 10,
 }
 ### END SOLUTION
 
