@@ -37,7 +37,14 @@ y_train, y_test = data.train.labels, data.test.labels  # int64 (5000,), (500,)
 
 chosen = [int(np.flatnonzero(y_train == c)[i]) for i in range(4) for c in range(10)]
 names = [data.classes[c] for c in y_train[chosen]]
-display(image_grid(data.train.images[chosen], captions=names, columns=10, title="Four images of each class"))
+display(
+    image_grid(
+        data.train.images[chosen],
+        captions=names,
+        columns=10,
+        title="Four images of each class",
+    )
+)
 
 # %% [markdown]
 # **Look before any formula.** Below is one image with three changes: moved two pixels to the side, washed out, covered
@@ -390,8 +397,18 @@ if ready("knn-no_loops"):
     for i in range(5):
         nearest = np.argsort(dists[i])[:7]
         pictures += [data.test.images[i], *data.train.images[nearest]]
-        captions += [f"TEST {data.classes[y_test[i]]}", *(data.classes[label] for label in y_train[nearest])]
-    display(image_grid(np.array(pictures), captions=captions, columns=8, title="A test image and its nearest"))
+        captions += [
+            f"TEST {data.classes[y_test[i]]}",
+            *(data.classes[label] for label in y_train[nearest]),
+        ]
+    display(
+        image_grid(
+            np.array(pictures),
+            captions=captions,
+            columns=8,
+            title="A test image and its nearest",
+        )
+    )
 
 # %% [markdown]
 # The same *background*, the same brightness, the same blob in the middle; rarely the same thing. Most pixels of a
@@ -412,10 +429,16 @@ def t_sne(distances, *, neighbours=20, num_steps=400):
     that are near by `distances` (N, N) stay near.
     """
     count = len(distances)
-    squares = np.where(np.eye(count, dtype=bool), np.inf, distances**2)  # nobody is its own neighbour
+    squares = np.where(
+        np.eye(count, dtype=bool),
+        np.inf,
+        distances**2,
+    )  # nobody is its own neighbour
     squares -= squares.min(axis=1, keepdims=True)
     low, high = np.full(count, -40.0), np.full(count, 10.0)
-    for _ in range(50):  # halve the range of each row's sharpness, until it attends to that many neighbours
+    for _ in range(
+        50,
+    ):  # halve the range of each row's sharpness, until it attends to that many neighbours
         middle = (low + high) / 2
         shares = np.exp(-np.exp(middle)[:, None] * squares)
         shares /= shares.sum(axis=1, keepdims=True)
@@ -601,7 +624,14 @@ if ready("knn-no_loops", "knn-predict_labels", "knn-cross_validate", "knn-choose
 if ready("knn-no_loops", "knn-predict_labels", "knn-cross_validate", "knn-choose_k"):
     wrong = np.flatnonzero(predicted != y_test)[:16]
     captions = [f"{data.classes[y_test[i]]}\n{data.classes[predicted[i]]}" for i in wrong]
-    display(image_grid(data.test.images[wrong], captions=captions, columns=8, title="True class, and what k-NN said"))
+    display(
+        image_grid(
+            data.test.images[wrong],
+            captions=captions,
+            columns=8,
+            title="True class, and what k-NN said",
+        )
+    )
 
 # %% [markdown]
 # ### Which challenge does the damage?

@@ -88,7 +88,9 @@ result.points
 
 # %%
 pixels_and_one = np.array([56, 231, 24, 2, 1])
-columns = np.array([[0.2, -0.5, 0.1, 2.0, 1.1], [1.5, 1.3, 2.1, 0.0, 3.2], [0.0, 0.25, 0.2, -0.3, -1.2]]).T  # (5, 3)
+columns = np.array(
+    [[0.2, -0.5, 0.1, 2.0, 1.1], [1.5, 1.3, 2.1, 0.0, 3.2], [0.0, 0.25, 0.2, -0.3, -1.2]],
+).T  # (5, 3)
 print("W has shape", columns.shape, "and the scores are", np.round(pixels_and_one @ columns, 2))
 
 # %% [markdown]
@@ -107,10 +109,14 @@ from IPython.display import display
 
 from cs231n_lib.visualize import class_templates, confusion_matrix, decision_regions, image_grid
 
-plane_W = np.array([[2.0, -1.6, -0.4], [0.3, 1.5, -1.8], [0.1, 0.2, -0.3]])  # (3, 3): x, y and the 1
+plane_W = np.array(
+    [[2.0, -1.6, -0.4], [0.3, 1.5, -1.8], [0.1, 0.2, -0.3]],
+)  # (3, 3): x, y and the 1
 blob_rng = np.random.default_rng(4)
 blob_labels = np.repeat([0, 1, 2], 25)
-blobs = np.array([[1.5, 0.4], [-1.2, 1.2], [-0.3, -1.6]])[blob_labels] + 0.45 * blob_rng.normal(size=(75, 2))
+blobs = np.array([[1.5, 0.4], [-1.2, 1.2], [-0.3, -1.6]])[blob_labels] + 0.45 * blob_rng.normal(
+    size=(75, 2),
+)
 
 
 def region_of(points):
@@ -118,7 +124,15 @@ def region_of(points):
     return np.argmax(np.hstack([points, np.ones((len(points), 1))]) @ plane_W, axis=1)
 
 
-display(decision_regions(region_of, blobs, blob_labels, class_names=["cat", "dog", "ship"], title="Flat boundaries"))
+display(
+    decision_regions(
+        region_of,
+        blobs,
+        blob_labels,
+        class_names=["cat", "dog", "ship"],
+        title="Flat boundaries",
+    )
+)
 
 # %% [markdown]
 # ## 2. From scores to probabilities
@@ -431,9 +445,19 @@ from cs231n_lib.gradient_check import check_gradient
 
 if ready("softmax-naive"):
     toy = np.random.default_rng(0)
-    toy_W, toy_X, toy_y = toy.normal(size=(7, 4)), toy.normal(size=(6, 7)), toy.integers(0, 4, size=6)
+    toy_W, toy_X, toy_y = (
+        toy.normal(size=(7, 4)),
+        toy.normal(size=(6, 7)),
+        toy.integers(0, 4, size=6),
+    )
     loss, dW = softmax_loss_naive(toy_W, toy_X, toy_y, 0.1)
-    seen = check_gradient(lambda w: softmax_loss_naive(w, toy_X, toy_y, 0.1)[0], toy_W, dW, name="dW", atol=1e-12)
+    seen = check_gradient(
+        lambda w: softmax_loss_naive(w, toy_X, toy_y, 0.1)[0],
+        toy_W,
+        dW,
+        name="dW",
+        atol=1e-12,
+    )
     print(f"{seen.num_checked} slopes, largest relative error {seen.max_relative_error:.1e}")
 
 # %% [markdown]
@@ -765,11 +789,13 @@ if ready("softmax-vectorized", "softmax-train", "softmax-predict"):
     )  # fmt: skip
     print(f"first loss {losses[0]:.3f}, log 10 = {np.log(10):.3f}, ", end="")
     print(f"mean of the last 50 losses {np.mean(losses[-50:]):.3f}")
-    print(f"accuracy: training {100 * np.mean(predict(W, X_train[:2000]) == y_train[:2000]):.1f} %, ", end="")
+    share = np.mean(predict(W, X_train[:2000]) == y_train[:2000])
+    print(f"accuracy: training {100 * share:.1f} %, ", end="")
     print(f"validation {100 * np.mean(predict(W, X_val) == y_val):.1f} %")
     figure, axes = plt.subplots(figsize=(6, 3))
     axes.plot(losses, color="#56B4E9", linewidth=0.8, label="one batch")
-    axes.plot(np.arange(24, 476), np.convolve(losses, np.ones(49) / 49, "valid"), color="#0072B2", label="mean of 49")
+    smooth = np.convolve(losses, np.ones(49) / 49, "valid")
+    axes.plot(np.arange(24, 476), smooth, color="#0072B2", label="mean of 49")
     axes.axhline(np.log(10), color="#222222", linestyle=":", label="log 10")
     axes.set(xlabel="step", ylabel="loss (nats)")
     axes.legend()
@@ -915,8 +941,18 @@ if ready("softmax-tune", "softmax-predict", "softmax-top_k"):
     z = X_test @ W - (X_test @ W).max(axis=1, keepdims=True)
     sure = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     chosen = np.argsort(-sure.max(axis=1))[:16]
-    captions = [f"{data.classes[answers[i]]} {100 * sure[i].max():.0f} %\n({data.classes[y_test[i]]})" for i in chosen]
-    display(image_grid(data.test.images[chosen], captions=captions, columns=8, title="Its surest answers (true class)"))
+    captions = []
+    for i in chosen:
+        said, truth = data.classes[answers[i]], data.classes[y_test[i]]
+        captions.append(f"{said} {100 * sure[i].max():.0f} %\n({truth})")
+    display(
+        image_grid(
+            data.test.images[chosen],
+            captions=captions,
+            columns=8,
+            title="Its surest answers (true class)",
+        )
+    )
 
 # %% [markdown]
 # ## 6. What a line cannot do
@@ -932,7 +968,11 @@ from cs231n_lib.check.n02_lifts import modes, quadrants, ring
 
 centers = np.array([[-1.3, 1.0], [1.5, 0.7], [0.0, -1.5]])
 draw = np.random.default_rng(7)
-hard_cases = {"quadrants": quadrants(draw, 400), "ring": ring(draw, 400), "modes": modes(draw, 400, centers)}
+hard_cases = {
+    "quadrants": quadrants(draw, 400),
+    "ring": ring(draw, 400),
+    "modes": modes(draw, 400, centers),
+}
 figure, panels = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
 for axes, (name, (points, labels)) in zip(panels, hard_cases.items(), strict=True):
     axes.scatter(*points[labels == 1].T, s=14, color="#0072B2", label="class 1")
@@ -1058,7 +1098,8 @@ result.points
 # %%
 lifts = ("softmax-lift_quadrants", "softmax-lift_ring", "softmax-lift_modes")
 if ready("softmax-vectorized", "softmax-train", "softmax-predict", *lifts):
-    functions = {"quadrants": lift_quadrants, "ring": lift_ring, "modes": lambda points: lift_modes(points, centers)}
+    functions = {"quadrants": lift_quadrants, "ring": lift_ring}
+    functions["modes"] = lambda points: lift_modes(points, centers)
     for name, (points, labels) in hard_cases.items():
         features = functions[name](points)
         shift, spread = features.mean(axis=0), features.std(axis=0)

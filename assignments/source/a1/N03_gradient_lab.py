@@ -42,7 +42,11 @@ figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 axes.loglog(widths, abs(one_side / np.cos(1) - 1), "s-", color=ORANGE, label="from one side")
 axes.loglog(widths, abs(two_sides / np.cos(1) - 1), "o-", color=BLUE, label="from both sides")
 axes.invert_xaxis()
-axes.set(xlabel="step h (ever smaller to the right)", ylabel="relative error", title="The slope of sin at 1, measured")
+axes.set(
+    xlabel="step h (ever smaller to the right)",
+    ylabel="relative error",
+    title="The slope of sin at 1, measured",
+)
 axes.grid(color="#dddddd")
 axes.legend()
 plt.show()
@@ -155,9 +159,28 @@ if ready("grad-numeric_grad"):
     points = np.stack([horizontal, vertical], axis=-1)  # (13, 13, 2)
     arrows = np.array([[numeric_grad(landscape, point) for point in row] for row in points])  # (13, 13, 2)
     figure, axes = plt.subplots(figsize=(5.6, 4.4), layout="constrained")
-    heights = axes.contourf(horizontal, vertical, horizontal**2 / 4 + np.sin(vertical), levels=15, cmap="cividis")
-    axes.quiver(horizontal, vertical, arrows[..., 0], arrows[..., 1], color="white", scale=28, width=0.005)
-    axes.set(xlabel="x", ylabel="y", title="Measured gradients point uphill, across the lines", aspect="equal")
+    heights = axes.contourf(
+        horizontal,
+        vertical,
+        horizontal**2 / 4 + np.sin(vertical),
+        levels=15,
+        cmap="cividis",
+    )
+    axes.quiver(
+        horizontal,
+        vertical,
+        arrows[..., 0],
+        arrows[..., 1],
+        color="white",
+        scale=28,
+        width=0.005,
+    )
+    axes.set(
+        xlabel="x",
+        ylabel="y",
+        title="Measured gradients point uphill, across the lines",
+        aspect="equal",
+    )
     figure.colorbar(heights, label="f")
     plt.show()
 
@@ -341,10 +364,14 @@ if ready("grad-sweep_steps"):
     figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True, layout="constrained")
     for axes, (title, f, x, slope) in zip(panels, cases, strict=True):
         table = sweep_steps(f, x, slope, steps)
-        for column, (name, colour, style) in enumerate([("forward", ORANGE, "--"), ("central", BLUE, "-")]):
+        for column, (name, colour, style) in enumerate(
+            [("forward", ORANGE, "--"), ("central", BLUE, "-")],
+        ):
             axes.loglog(steps, np.maximum(table[:, column], 1e-13), style, color=colour, label=name)
             best = table[:, column].argmin()
-            print(f"{title}: {name} is best at h = {steps[best]:.0e}, error {table[best, column]:.0e}")
+            print(
+                f"{title}: {name} is best at h = {steps[best]:.0e}, error {table[best, column]:.0e}",
+            )
         axes.invert_xaxis()
         axes.set(title=title, xlabel="step h")
         axes.grid(color="#dddddd")
@@ -671,17 +698,26 @@ if ready("grad-backward"):
     for name, _, parents in circuit:
         for parent in parents:
             axes.annotate(
-                "", where[name], where[parent], arrowprops={"arrowstyle": "->", "color": "#999999", "shrinkB": 18}
+                "",
+                where[name],
+                where[parent],
+                arrowprops={"arrowstyle": "->", "color": "#999999", "shrinkB": 18},
             )
     for name, (across, up) in where.items():
         box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "#555555"}
         axes.text(across, up, shown.get(name, name), ha="center", va="center", bbox=box)
         # Beside an input, above and below a node: there no arrow crosses the numbers.
-        left, above, below = (across - 0.22, up + 0.08, up - 0.32) if across == 0 else (across, up + 0.5, up - 0.75)
+        left, above, below = across, up + 0.5, up - 0.75
+        if across == 0:
+            left, above, below = across - 0.22, up + 0.08, up - 0.32
         align = "right" if across == 0 else "center"
         axes.text(left, above, f"{values[name]:g}", ha=align, color=BLUE, fontweight="bold")
         axes.text(left, below, f"{grads[name]:g}", ha=align, color=RED, fontstyle="italic")
-    axes.set(xlim=(-0.6, 4), ylim=(-0.5, 4.5), title="Values flow forward (upright), gradients back (slanted)")
+    axes.set(
+        xlim=(-0.6, 4),
+        ylim=(-0.5, 4.5),
+        title="Values flow forward (upright), gradients back (slanted)",
+    )
     axes.axis("off")
     plt.show()
 
@@ -803,12 +839,26 @@ if ready("grad-check_affine_backward", "grad-numeric_grad", "grad-rel_error"):
         for j in range(3):
             errors[i, j] = rel_error(grads[j], truth[j]) if grads[j].shape == truth[j].shape else math.inf
     figure, axes = plt.subplots(figsize=(6, 4.6), layout="constrained")
-    heat = axes.imshow(np.log10(np.clip(errors, 1e-6, 1)), cmap="cividis", aspect="auto", vmin=-6, vmax=0)
+    heat = axes.imshow(
+        np.log10(np.clip(errors, 1e-6, 1)),
+        cmap="cividis",
+        aspect="auto",
+        vmin=-6,
+        vmax=0,
+    )
     axes.set_xticks(range(3), ["dx", "dw", "db"])
     axes.set_yticks(range(len(WRONG)), [wrong.name for wrong in WRONG])
     for (i, j), error in np.ndenumerate(errors):
         text = "shape or nan" if error == math.inf else f"{error:.1g}" if error else "0"
-        axes.text(j, i, text, ha="center", va="center", color="black" if error > 1e-3 else "white", fontsize=9)
+        axes.text(
+            j,
+            i,
+            text,
+            ha="center",
+            va="center",
+            color="black" if error > 1e-3 else "white",
+            fontsize=9,
+        )
     axes.set_title("Relative errors of ten wrong layers")
     figure.colorbar(heat, label="log10 of the error")
     plt.show()

@@ -51,7 +51,8 @@ def hard_cases(rng, count=600):
     for name, rule in inside.items():
         points = rng.uniform(-3, 3, size=(20 * count, 2))
         within = rule(points)
-        chosen = np.concatenate([np.flatnonzero(within)[: count // 2], np.flatnonzero(~within)[: count // 2]])
+        half = count // 2
+        chosen = np.concatenate([np.flatnonzero(within)[:half], np.flatnonzero(~within)[:half]])
         cases[name] = points[chosen], (~within[chosen]).astype(int)
     return cases
 
@@ -59,11 +60,13 @@ def hard_cases(rng, count=600):
 cases = hard_cases(np.random.default_rng(4))
 for name, (points, labels) in cases.items():
     with_one = np.column_stack([points, np.ones(len(points))])
-    weights = np.linalg.lstsq(with_one, np.eye(2)[labels], rcond=None)[0]  # the best plane, by least squares
+    # The best plane, by least squares:
+    weights = np.linalg.lstsq(with_one, np.eye(2)[labels], rcond=None)[0]
     answers = (with_one @ weights).argmax(axis=1)
     print(f"{name:12s} linear: {100 * np.mean(answers == labels):.0f} % right")
 points, labels = cases["quadrants"]
-weights = np.linalg.lstsq(np.column_stack([points, np.ones(len(points))]), np.eye(2)[labels], rcond=None)[0]
+with_one = np.column_stack([points, np.ones(len(points))])
+weights = np.linalg.lstsq(with_one, np.eye(2)[labels], rcond=None)[0]
 display(
     decision_regions(
         lambda p: (np.column_stack([p, np.ones(len(p))]) @ weights).argmax(axis=1),
@@ -107,9 +110,13 @@ display(
 # %%
 rng = np.random.default_rng(0)
 X, W1, W2 = rng.normal(size=(5, 3072)), rng.normal(size=(3072, 100)), rng.normal(size=(100, 10))
-print("largest difference of two linear layers and one:", f"{np.abs(X @ W1 @ W2 - X @ (W1 @ W2)).max():.1e}")
 print(
-    "largest difference with the bend in between:    ", f"{np.abs(np.maximum(X @ W1, 0) @ W2 - X @ W1 @ W2).max():.1e}"
+    "largest difference of two linear layers and one:",
+    f"{np.abs(X @ W1 @ W2 - X @ (W1 @ W2)).max():.1e}",
+)
+print(
+    "largest difference with the bend in between:    ",
+    f"{np.abs(np.maximum(X @ W1, 0) @ W2 - X @ W1 @ W2).max():.1e}",
 )
 print(f"parameters of a linear classifier: 3072 * 10 + 10 = {3072 * 10 + 10:,}")
 both_layers = 3072 * 100 + 100 + 100 * 10 + 10
@@ -345,7 +352,12 @@ if ready("net-affine_forward", "net-relu_forward"):
     for index, panel in enumerate(panels):
         height = ramps @ signs if index == 4 else ramps[:, index]
         panel.contourf(across, across, height.reshape(121, 121), levels=12, cmap="viridis")
-        panel.set(title="1 - 2 + 3 - 4" if index == 4 else f"unit {index + 1}", xticks=[], yticks=[], aspect="equal")
+        panel.set(
+            title="1 - 2 + 3 - 4" if index == 4 else f"unit {index + 1}",
+            xticks=[],
+            yticks=[],
+            aspect="equal",
+        )
     plt.show()
 
 # %% [markdown]
@@ -526,14 +538,30 @@ if ready("net-TwoLayerNet"):
     rng = np.random.default_rng(2)
     X, y = rng.normal(size=(200, 3072)), rng.integers(0, 10, size=200)
     for reg in (0.0, 0.5):
-        fresh = TwoLayerNet(input_dim=3072, hidden_dim=50, num_classes=10, reg=reg, weight_scale=1e-2, seed=1)
+        fresh = TwoLayerNet(
+            input_dim=3072,
+            hidden_dim=50,
+            num_classes=10,
+            reg=reg,
+            weight_scale=1e-2,
+            seed=1,
+        )
         print(f"reg {reg}: loss of a fresh net {fresh.loss(X, y)[0]:.4f}")
-    small = TwoLayerNet(input_dim=12, hidden_dim=7, num_classes=4, reg=0.7, weight_scale=0.5, seed=1)
+    small = TwoLayerNet(
+        input_dim=12,
+        hidden_dim=7,
+        num_classes=4,
+        reg=0.7,
+        weight_scale=0.5,
+        seed=1,
+    )
     small.params = {name: values.astype(np.float64) for name, values in small.params.items()}
     X, y = rng.normal(size=(6, 12)), rng.integers(0, 4, size=6)
     for name, grad in small.loss(X, y)[1].items():
         measured = numerical_gradient(loss_of_parameter(small, name, X, y), small.params[name])
-        print(f"d{name}: largest difference to the measured slope {np.abs(grad - measured).max():.0e}")
+        print(
+            f"d{name}: largest difference to the measured slope {np.abs(grad - measured).max():.0e}",
+        )
 
 # %% [markdown]
 # ## 7. The hard cases again: how many hidden units?
@@ -662,7 +690,14 @@ if ready("net-TwoLayerNet"):
     print(f"largest difference of the scores: {gap:.1e}")
 pixels = data.val.images[:6].reshape(6, -1)
 both = np.concatenate([pixels, pixels[:, order]]).reshape(12, 32, 32, 3)
-display(image_grid(both, captions=["as it is"] * 6 + ["shuffled"] * 6, columns=6, title="The same to a two-layer net"))
+display(
+    image_grid(
+        both,
+        captions=["as it is"] * 6 + ["shuffled"] * 6,
+        columns=6,
+        title="The same to a two-layer net",
+    )
+)
 
 # %% [markdown]
 # N09 mends that with convolutions. Until then, see how far templates get.

@@ -26,7 +26,11 @@ def dense_patches(gray, *, size=8, stride=4):
     Returns float (N, P, size * size): P squares per image,
     row by row; the numbers of a square have mean 0.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(gray, (size, size), axis=(1, 2))[:, ::stride, ::stride]
+    windows = np.lib.stride_tricks.sliding_window_view(gray, (size, size), axis=(1, 2))[
+        :,
+        ::stride,
+        ::stride,
+    ]
     patches = windows.reshape(len(gray), -1, size * size)  # (N, P, size * size)
     patches = patches - patches.mean(axis=2, keepdims=True)
     # The 10 keeps a square that is almost even, of sky for example,
@@ -52,7 +56,9 @@ from cs231n_lib.visualize import image_grid
 
 data = load_dataset().subset(val=1000)
 photo = data.train.images[7].astype(float)
-other = data.train.images[np.flatnonzero(data.train.labels != data.train.labels[7])[0]].astype(float)
+other = data.train.images[np.flatnonzero(data.train.labels != data.train.labels[7])[0]].astype(
+    float,
+)
 changed = {
     "original": photo,
     "moved by 2 pixels": np.roll(photo, 2, axis=1),
@@ -71,7 +77,14 @@ def captioned(distances):
 stack = np.array(list(changed.values()))  # (6, 32, 32, 3)
 in_pixels = np.linalg.norm((stack - photo).reshape(len(stack), -1), axis=1)
 in_pixels /= in_pixels[-1]  # another class is at distance 1
-display(image_grid(stack.astype(np.uint8), captions=captioned(in_pixels), columns=6, title="Distance in pixels"))
+display(
+    image_grid(
+        stack.astype(np.uint8),
+        captions=captioned(in_pixels),
+        columns=6,
+        title="Distance in pixels",
+    )
+)
 
 # %% [markdown]
 # Good features would keep the middle four near and the last one far. Remember these numbers: at the end of the notebook
@@ -351,10 +364,14 @@ if ready("feat-hue_histogram"):
     paint = hsv_to_rgb([[(k + 0.5) / 10, 0.9, 0.9] for k in range(10)])
     figure, axes = plt.subplots(1, 3, figsize=(11, 2.4), sharey=True)
     for panel, c in zip(axes, (0, 6, 9), strict=True):
-        *colours, gray_share = hue_histogram(data.train.images[:2000][data.train.labels[:2000] == c]).mean(axis=0)
+        *colours, gray_share = hue_histogram(
+            data.train.images[:2000][data.train.labels[:2000] == c],
+        ).mean(axis=0)
         panel.bar(range(10), colours, color=paint, edgecolor="#555555", linewidth=0.4)
         panel.set(
-            title=f"{data.classes[c]} · gray {gray_share:.2f}", xticks=[0, 3, 6], xticklabels=["red", "green", "blue"]
+            title=f"{data.classes[c]} · gray {gray_share:.2f}",
+            xticks=[0, 3, 6],
+            xticklabels=["red", "green", "blue"],
         )
     axes[0].set_ylabel("share of the image")
     plt.show()
@@ -596,7 +613,12 @@ if ready("feat-extract_features"):
     in_features = np.linalg.norm(in_features - in_features[0], axis=1)
     in_features /= in_features[-1]
     display(
-        image_grid(stack.astype(np.uint8), captions=captioned(in_features), columns=6, title="Distance in features")
+        image_grid(
+            stack.astype(np.uint8),
+            captions=captioned(in_features),
+            columns=6,
+            title="Distance in features",
+        )
     )
 
 # %% [markdown]
@@ -624,7 +646,12 @@ def train_and_score(rows, labels, num_train, *, hidden, learning_rate, epochs=12
     y = torch.tensor(labels)
     torch.manual_seed(0)
     if hidden:
-        model = nn.Sequential(nn.Linear(x.shape[1], hidden), nn.ReLU(), nn.Dropout(0.25), nn.Linear(hidden, 10))
+        model = nn.Sequential(
+            nn.Linear(x.shape[1], hidden),
+            nn.ReLU(),
+            nn.Dropout(0.25),
+            nn.Linear(hidden, 10),
+        )
     else:
         model = nn.Linear(x.shape[1], 10)
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01)
@@ -661,11 +688,22 @@ if ready("feat-extract_features"):
         kinds["bag of words"] = np.concatenate(bags), 3e-3, 12
     kinds["your features"] = mine, 3e-3, 12
     if with_words:
-        kinds["your features + words"] = np.concatenate([mine, np.concatenate(bags)], axis=1), 3e-3, 12
+        kinds["your features + words"] = (
+            np.concatenate([mine, np.concatenate(bags)], axis=1),
+            3e-3,
+            12,
+        )
     accuracy, predicted = {}, {}
     for kind, (rows, rate, epochs) in tqdm(kinds.items(), desc="training"):
         for hidden in (0, 128):
-            guess = train_and_score(rows, labels, num_train, hidden=hidden, learning_rate=rate, epochs=epochs)
+            guess = train_and_score(
+                rows,
+                labels,
+                num_train,
+                hidden=hidden,
+                learning_rate=rate,
+                epochs=epochs,
+            )
             predicted[kind, hidden] = guess
             accuracy[kind, hidden] = np.mean(guess == data.val.labels)
     print(f"{'validation accuracy':24s}  linear   net with 128 hidden units")
@@ -678,7 +716,14 @@ if "accuracy" in globals():
     figure, axes = plt.subplots(figsize=(7, 2.6))
     place = np.arange(len(kinds))
     axes.barh(place - 0.2, [accuracy[kind, 0] for kind in kinds], 0.38, label="linear", color="#0072B2")
-    axes.barh(place + 0.2, [accuracy[kind, 128] for kind in kinds], 0.38, label="net", color="#E69F00", hatch="//")
+    axes.barh(
+        place + 0.2,
+        [accuracy[kind, 128] for kind in kinds],
+        0.38,
+        label="net",
+        color="#E69F00",
+        hatch="//",
+    )
     axes.axvline(0.1, color="#555555", linestyle=":", label="chance")
     axes.set(yticks=place, yticklabels=kinds, xlabel="validation accuracy", xlim=(0, 1))
     axes.invert_yaxis()
@@ -701,7 +746,14 @@ if "accuracy" in globals():
     guess = predicted[list(kinds)[-1], 128]
     wrong = np.flatnonzero(guess != data.val.labels)[:24]
     captions = [f"{data.classes[data.val.labels[i]]}\n{data.classes[guess[i]]}" for i in wrong]
-    display(image_grid(data.val.images[wrong], captions=captions, columns=8, title="True class, and what the net said"))
+    display(
+        image_grid(
+            data.val.images[wrong],
+            captions=captions,
+            columns=8,
+            title="True class, and what the net said",
+        )
+    )
 
 # %% [markdown]
 # ## 7. Errors that no classifier can avoid

@@ -18,7 +18,8 @@ from cs231n_lib.optim import SGD, FromRule, cosine
 from cs231n_lib.solver import Solver
 
 affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = carry_forward(
-    "N04_two_layer_net", ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"]
+    "N04_two_layer_net",
+    ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"],
 )
 
 # %% [markdown]
@@ -72,7 +73,10 @@ for row, (name, scale_of) in zip(panels, scales.items(), strict=True):
             panel.axvline(1, color="#D55E00", linewidth=0.8)
             panel.tick_params(labelsize=8)
     row[0].set_ylabel(name, fontsize=9)
-    print(f"{name:26s} size of the signal after layers 1, 2, 5, 10:", *(f"{sizes[i]:9.2g}" for i in (0, 1, 4, 9)))
+    print(
+        f"{name:26s} size of the signal after layers 1, 2, 5, 10:",
+        *(f"{sizes[i]:9.2g}" for i in (0, 1, 4, 9)),
+    )
 figure.suptitle("How large are the positive activations? (log scale; the line is at 1)")
 plt.show()
 
@@ -325,7 +329,9 @@ class DeepNet:
         self.strength = reg
 
     def loss(self, X, y=None):
-        return fc_forward(self.params, X)[0] if y is None else fc_loss(self.params, X, y, reg=self.strength)
+        if y is None:
+            return fc_forward(self.params, X)[0]
+        return fc_loss(self.params, X, y, reg=self.strength)
 
 
 # %% [markdown]
@@ -345,7 +351,11 @@ class DeepNet:
 # %%
 if ready("deep-init_params", "deep-fc_forward", "deep-fc_loss"):
     figure, panel = plt.subplots(figsize=(7, 3), layout="constrained")
-    for weight_scale, learning_rate in ((0.01, 0.01), (0.01, 0.1), (0.05, 0.05)):  # put your own pairs here
+    for weight_scale, learning_rate in (
+        (0.01, 0.01),
+        (0.01, 0.1),
+        (0.05, 0.05),
+    ):  # put your own pairs here
         solver = Solver(
             DeepNet([3072, 100, 100, 100, 100, 10], weight_scale=weight_scale, seed=0),
             (X_train[:50], y_train[:50]),
@@ -355,7 +365,10 @@ if ready("deep-init_params", "deep-fc_forward", "deep-fc_loss"):
         )
         history = solver.train(num_epochs=20, batch_size=25, progress=False)
         known = 50 * history.train_accuracy[-1]
-        panel.plot(history.loss, label=f"scale {weight_scale}, rate {learning_rate}: knows {known:.0f} of 50")
+        panel.plot(
+            history.loss,
+            label=f"scale {weight_scale}, rate {learning_rate}: knows {known:.0f} of 50",
+        )
     panel.set(xlabel="step", ylabel="loss of the batch (nats)")
     panel.legend(fontsize=8)
     plt.show()
@@ -470,17 +483,24 @@ makers = {
     "RMSprop": lambda params: torch.optim.RMSprop(params, lr=3e-4),
     "Adam": lambda params: torch.optim.Adam(params, lr=1e-3),
 }
-LINES = [{"color": ink, "linestyle": dash} for ink, dash in zip(OKABE_ITO, ("-", "--", "-.", ":"), strict=False)]
+DASHES = ("-", "--", "-.", ":")
+LINES = [{"color": ink, "linestyle": dash} for ink, dash in zip(OKABE_ITO, DASHES, strict=False)]
 figure, panel = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for (name, make), line in zip(makers.items(), LINES, strict=True):
     torch.manual_seed(0)
-    layers = [torch.nn.Linear(3072, 100), torch.nn.ReLU(), torch.nn.Linear(100, 100), torch.nn.ReLU()]
+    layers = [
+        torch.nn.Linear(3072, 100),
+        torch.nn.ReLU(),
+        torch.nn.Linear(100, 100),
+        torch.nn.ReLU(),
+    ]
     torch_net = torch.nn.Sequential(*layers, torch.nn.Linear(100, 10))
     optimizer, losses, rng = make(torch_net.parameters()), [], np.random.default_rng(0)
     for _ in range(6):
         for rows in np.split(rng.permutation(2000), 20):
             batch_loss = torch.nn.functional.cross_entropy(
-                torch_net(torch.from_numpy(X_train[rows])), torch.from_numpy(y_train[rows])
+                torch_net(torch.from_numpy(X_train[rows])),
+                torch.from_numpy(y_train[rows]),
             )
             optimizer.zero_grad()
             batch_loss.backward()
@@ -693,7 +713,11 @@ RULES = {"sgd": plain_sgd, "momentum": sgd_momentum, "rmsprop": rmsprop, "adam":
 
 def path(rule, learning_rate, slope, start, num_steps):
     """Return the places (num_steps + 1, 2) that a rule visits."""
-    optimizer, params, places = FromRule(rule, learning_rate=learning_rate), {"w": np.array(start)}, [start]
+    optimizer, params, places = (
+        FromRule(rule, learning_rate=learning_rate),
+        {"w": np.array(start)},
+        [start],
+    )
     for _step in range(num_steps):
         params = optimizer.step(params, {"w": slope(params["w"])})
         places.append(params["w"])
@@ -706,14 +730,27 @@ if ready("deep-sgd_momentum", "deep-rmsprop", "deep-adam"):
     height = 0.5 * (across**2 + 40 * along**2)
     figure, panels = plt.subplots(2, 2, figsize=(11, 5), layout="constrained")
     for panel, (name, rate) in zip(
-        panels.flat, {"sgd": 0.045, "momentum": 0.01, "rmsprop": 0.05, "adam": 0.25}.items(), strict=True
+        panels.flat,
+        {"sgd": 0.045, "momentum": 0.01, "rmsprop": 0.05, "adam": 0.25}.items(),
+        strict=True,
     ):
         places = path(RULES[name], rate, lambda w: steepness * w, [-4.5, 1.2], 60)
-        panel.contour(across, along, height, levels=np.geomspace(0.1, 60, 12), colors="#bbbbbb", linewidths=0.6)
+        panel.contour(
+            across,
+            along,
+            height,
+            levels=np.geomspace(0.1, 60, 12),
+            colors="#bbbbbb",
+            linewidths=0.6,
+        )
         panel.plot(*places.T, ".-", color="#0072B2", linewidth=0.9, markersize=4)
         panel.plot(*places[0], "x", color="#D55E00", markersize=9, markeredgewidth=2)
         end = 0.5 * float((steepness * places[-1] ** 2).sum())
-        panel.set(title=f"{name}, rate {rate}: ends at height {end:.2g}", xlim=(-5, 1.5), ylim=(-1.6, 1.6))
+        panel.set(
+            title=f"{name}, rate {rate}: ends at height {end:.2g}",
+            xlim=(-5, 1.5),
+            ylim=(-1.6, 1.6),
+        )
     plt.show()
 
 # %% [markdown]
@@ -859,7 +896,11 @@ def train_deep(settings, X, y, *, progress=True):
         rng=np.random.default_rng(0),
         schedule=lambda epoch: cosine(epoch, num_epochs=settings["num_epochs"]),
     )
-    return net, solver.train(num_epochs=settings["num_epochs"], batch_size=settings["batch_size"], progress=progress)
+    return net, solver.train(
+        num_epochs=settings["num_epochs"],
+        batch_size=settings["batch_size"],
+        progress=progress,
+    )
 
 
 # %% solution="deep-train"
@@ -902,7 +943,14 @@ result.points
 
 # %%
 target = 0.48 if data.name == "shapes10" else 0.50
-everything = ("deep-init_params", "deep-fc_forward", "deep-fc_loss", "deep-sgd_momentum", "deep-rmsprop", "deep-adam")
+everything = (
+    "deep-init_params",
+    "deep-fc_forward",
+    "deep-fc_loss",
+    "deep-sgd_momentum",
+    "deep-rmsprop",
+    "deep-adam",
+)
 if ready(*everything, "deep-train"):
     net, history = train_deep(deep_settings, X_train, y_train)
     reached = max(history.val_accuracy)

@@ -18,7 +18,8 @@ from cs231n_lib.carry import carry_forward
 from cs231n_lib.check import check, ready
 
 affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = carry_forward(
-    "N04_two_layer_net", ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"]
+    "N04_two_layer_net",
+    ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"],
 )
 
 
@@ -32,7 +33,10 @@ def initial_params(sizes, *, weight_scale, rng):
     params = {}
     for i in range(1, len(sizes)):
         fan_in, width = sizes[i - 1], sizes[i]
-        params[f"W{i}"], params[f"b{i}"] = weight_scale * rng.normal(size=(fan_in, width)), np.zeros(width)
+        params[f"W{i}"], params[f"b{i}"] = (
+            weight_scale * rng.normal(size=(fan_in, width)),
+            np.zeros(width),
+        )
         if i < len(sizes) - 1:  # a hidden layer
             params[f"gamma{i}"], params[f"beta{i}"] = np.ones(width), np.zeros(width)
     return params
@@ -67,7 +71,9 @@ def small_rows(images):
     """Return each 32 x 32 image averaged to 16 x 16 and
     flattened, float64 (N, 768), roughly between -1 and 1.
     """
-    blocks = images.reshape(-1, 16, 2, 16, 2, 3).mean(axis=(2, 4))  # uint8 (N, 32, 32, 3) -> (N, 16, 16, 3)
+    blocks = images.reshape(-1, 16, 2, 16, 2, 3).mean(
+        axis=(2, 4),
+    )  # uint8 (N, 32, 32, 3) -> (N, 16, 16, 3)
     return (blocks / 128 - 1).reshape(len(images), -1)
 
 
@@ -124,7 +130,14 @@ plt.show()
 # %%
 x = np.array([1.0, 3.0, 5.0, 7.0])
 x_hat = (x - 4) / 5**0.5
-print("x_hat          ", x_hat.round(2), "  mean", x_hat.mean().round(6), "  variance", x_hat.var().round(6))
+print(
+    "x_hat          ",
+    x_hat.round(2),
+    "  mean",
+    x_hat.mean().round(6),
+    "  variance",
+    x_hat.var().round(6),
+)
 print("2 * x_hat + 10 ", (2 * x_hat + 10).round(2))
 
 # %% [markdown]
@@ -249,7 +262,10 @@ if ready("norm-batchnorm_forward"):
     axes.plot(running_means, color=OKABE_ITO[0], label="running mean (truth 3)")
     axes.plot(running_vars, color=OKABE_ITO[3], label="running variance (truth 4)")
     axes.plot(3 * (1 - 0.9 ** np.arange(1, 81)), "--", color=OKABE_ITO[6], label="3 (1 - 0.9^t)")
-    axes.set(xlabel="batches seen", title="A memory that fades: nine tenths of the old, one tenth of the new")
+    axes.set(
+        xlabel="batches seen",
+        title="A memory that fades: nine tenths of the old, one tenth of the new",
+    )
     axes.legend(fontsize=9)
     plt.show()
 
@@ -278,7 +294,13 @@ paths = {
 paths["all three"] = sum(paths.values())
 figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
 for i, (name, slopes) in enumerate(paths.items()):
-    axes.bar(np.arange(4) + 0.2 * (i - 1.5), slopes, width=0.18, color=OKABE_ITO[(0, 1, 3, 6)[i]], label=name)
+    axes.bar(
+        np.arange(4) + 0.2 * (i - 1.5),
+        slopes,
+        width=0.18,
+        color=OKABE_ITO[(0, 1, 3, 6)[i]],
+        label=name,
+    )
     print(f"{name:10s}", slopes.round(3), "  sum", abs(slopes.sum()).round(3))
 axes.axhline(0, color=OKABE_ITO[6], linewidth=0.8)
 axes.set_xticks(range(4), [f"$x_{i}$ = {v:g}" for i, v in enumerate(x, start=1)])
@@ -556,11 +578,23 @@ def no_norm_backward(dout, cache):
     return dout, np.zeros(dout.shape[1]), np.zeros(dout.shape[1])
 
 
-def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, num_epochs=6, learning_rate=0.1):
+def train_net(
+    norm_forward,
+    norm_backward,
+    *,
+    weight_scale=0.1,
+    batch_size=50,
+    num_epochs=6,
+    learning_rate=0.1,
+):
     """Train the net of five hidden layers on the 1,000 images;
     return its history, None if the loss became nan.
     """
-    params = initial_params([768, 50, 50, 50, 50, 50, 10], weight_scale=weight_scale, rng=np.random.default_rng(0))
+    params = initial_params(
+        [768, 50, 50, 50, 50, 50, 10],
+        weight_scale=weight_scale,
+        rng=np.random.default_rng(0),
+    )
     net = NormalizedNet(params, norm_forward=norm_forward, norm_backward=norm_backward)
     solver = Solver(
         net,
@@ -578,18 +612,36 @@ def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, n
 
 if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backward"):
     weight_scales = np.geomspace(0.002, 2.0, 7)
-    kinds = {"batch norm": (batchnorm_forward, batchnorm_backward), "no norm": (no_norm_forward, no_norm_backward)}
+    kinds = {
+        "batch norm": (batchnorm_forward, batchnorm_backward),
+        "no norm": (no_norm_forward, no_norm_backward),
+    }
     best = {kind: [] for kind in kinds}
     for scale in tqdm(weight_scales, desc="weight scales"):
         for kind, functions in kinds.items():
             history = train_net(*functions, weight_scale=scale)
             best[kind].append(0.1 if history is None else max(history.val_accuracy))
     figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
-    for (kind, accuracies), colour, marker in zip(best.items(), (OKABE_ITO[2], OKABE_ITO[3]), "os", strict=True):
-        axes.semilogx(weight_scales, 100 * np.array(accuracies), marker + "-", color=colour, label=kind)
+    for (kind, accuracies), colour, marker in zip(
+        best.items(),
+        (OKABE_ITO[2], OKABE_ITO[3]),
+        "os",
+        strict=True,
+    ):
+        axes.semilogx(
+            weight_scales,
+            100 * np.array(accuracies),
+            marker + "-",
+            color=colour,
+            label=kind,
+        )
         print(f"{kind:10s}", "  ".join(f"{100 * a:.0f} %" for a in accuracies))
     axes.axhline(10, color=OKABE_ITO[6], linewidth=0.8, linestyle=":", label="chance")
-    axes.set(xlabel="standard deviation of the first weights", ylabel="validation accuracy, %", ylim=(0, None))
+    axes.set(
+        xlabel="standard deviation of the first weights",
+        ylabel="validation accuracy, %",
+        ylim=(0, None),
+    )
     axes.set_title("Five hidden layers, 1,000 images, six passes")
     axes.legend(fontsize=9)
     plt.show()
@@ -668,7 +720,13 @@ def train_on_batches(norm_forward, norm_backward):
     # A small batch means more steps in a pass:
     # steps in proportion to its size keep the way of a pass alike.
     return {
-        size: train_net(norm_forward, norm_backward, batch_size=size, num_epochs=4, learning_rate=0.1 * size / 50)
+        size: train_net(
+            norm_forward,
+            norm_backward,
+            batch_size=size,
+            num_epochs=4,
+            learning_rate=0.1 * size / 50,
+        )
         for size in tqdm(BATCH_SIZES, desc="batch sizes")
     }
 
@@ -677,11 +735,30 @@ batch_norm_runs = {}
 if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backward"):
     batch_norm_runs = train_on_batches(batchnorm_forward, batchnorm_backward)
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True, layout="constrained")
-    for (size, history), colour, marker in zip(batch_norm_runs.items(), OKABE_ITO, "os^D", strict=False):
-        for panel, values in zip(panels, (history.train_accuracy, history.val_accuracy), strict=True):
-            panel.plot(100 * np.array(values), marker + "-", color=colour, label=f"batches of {size}")
+    for (size, history), colour, marker in zip(
+        batch_norm_runs.items(),
+        OKABE_ITO,
+        "os^D",
+        strict=False,
+    ):
+        for panel, values in zip(
+            panels,
+            (history.train_accuracy, history.val_accuracy),
+            strict=True,
+        ):
+            panel.plot(
+                100 * np.array(values),
+                marker + "-",
+                color=colour,
+                label=f"batches of {size}",
+            )
         print(f"batches of {size:2d}: best validation {100 * max(history.val_accuracy):.0f} %")
-    panels[0].set(xlabel="passes", ylabel="accuracy, %", title="training images, in test mode", ylim=(0, None))
+    panels[0].set(
+        xlabel="passes",
+        ylabel="accuracy, %",
+        title="training images, in test mode",
+        ylim=(0, None),
+    )
     panels[1].set(xlabel="passes", title="validation images")
     panels[0].legend(fontsize=9)
     plt.show()
@@ -756,11 +833,23 @@ table = np.array([[1.0, 3.0, 8.0], [10.0, 30.0, 80.0], [5.0, 5.0, 2.0]])
 by_column = (table - table.mean(axis=0)) / table.std(axis=0)
 by_row = ((table.T - table.mean(axis=1)) / table.std(axis=1)).T
 figure, panels = plt.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
-for panel, values, title in zip(panels, (table, by_column, by_row), ("x", "by column", "by row"), strict=True):
+for panel, values, title in zip(
+    panels,
+    (table, by_column, by_row),
+    ("x", "by column", "by row"),
+    strict=True,
+):
     panel.imshow(values, cmap="cividis", aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         light = value < (values.min() + values.max()) / 2
-        panel.text(j, i, f"{value:.2f}", ha="center", va="center", color="white" if light else "black")
+        panel.text(
+            j,
+            i,
+            f"{value:.2f}",
+            ha="center",
+            va="center",
+            color="white" if light else "black",
+        )
     panel.set(title=title, xticks=range(3), yticks=range(3), xlabel="feature")
 panels[0].set_ylabel("example")
 panels[1].set_title("batch norm: each column has mean 0")

@@ -17,7 +17,8 @@ from cs231n_lib.carry import carry_forward
 from cs231n_lib.check import check, ready
 
 affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = carry_forward(
-    "N04_two_layer_net", ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"]
+    "N04_two_layer_net",
+    ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"],
 )
 
 # %% [markdown]
@@ -50,7 +51,14 @@ for image, label in zip(data.train.images[:3], data.train.labels[:3], strict=Tru
         thinned[order[1024 * left // 100 :]] = 0
         pictures.append(thinned.reshape(32, 32, 3))
         captions.append(data.classes[label] if left == 100 else f"{left} % left")
-display(image_grid(np.array(pictures), captions=captions, columns=5, title="Pixels switched off at random"))
+display(
+    image_grid(
+        np.array(pictures),
+        captions=captions,
+        columns=5,
+        title="Pixels switched off at random",
+    )
+)
 
 # %% [markdown]
 # Half of the pixels are gone, and you still know, because what an image shows is written in many pixels at once. Two
@@ -464,7 +472,10 @@ class DropoutNet:
         self.params = {}
         for i, (inputs, outputs) in enumerate(pairwise(dims), start=1):
             weights = self.rng.normal(size=(inputs, outputs)) * np.sqrt(2 / inputs)
-            self.params |= {f"W{i}": weights.astype(np.float32), f"b{i}": np.zeros(outputs, dtype=np.float32)}
+            self.params |= {
+                f"W{i}": weights.astype(np.float32),
+                f"b{i}": np.zeros(outputs, dtype=np.float32),
+            }
 
     def loss(self, X, y=None):
         new_seed = int(self.rng.integers(2**31))

@@ -40,7 +40,13 @@ def shuffle_pixels(images):
 
 
 shown = data.train.images[:4]
-display(image_grid(np.concatenate([shown, shuffle_pixels(shown)]), columns=4, title="Before and after the shuffle"))
+display(
+    image_grid(
+        np.concatenate([shown, shuffle_pixels(shown)]),
+        columns=4,
+        title="Before and after the shuffle",
+    )
+)
 
 # %% [markdown]
 # Two networks with one hidden layer, both built in a lazy way that takes seconds: the hidden units are *pieces of
@@ -156,7 +162,13 @@ def draw_places(axes, *, size, kernel, stride, pad):
     axes.axis("off")
 
 
-figure, panels = plt.subplots(2, 2, figsize=(8, 4), layout="constrained", gridspec_kw={"height_ratios": [7, 4]})
+figure, panels = plt.subplots(
+    2,
+    2,
+    figsize=(8, 4),
+    layout="constrained",
+    gridspec_kw={"height_ratios": [7, 4]},
+)
 for axes, (stride, pad) in zip(panels.flat, [(1, 0), (1, 1), (2, 0), (3, 0)], strict=True):
     draw_places(axes, size=7, kernel=3, stride=stride, pad=pad)
 plt.show()
@@ -235,7 +247,12 @@ result.points
 
 # %%
 if ready("conv-output_shape"):
-    for size, kernel, stride, pad in (((7, 7), 3, 1, 0), ((7, 7), 3, 1, 1), ((7, 7), 3, 2, 0), ((32, 32), 5, 1, 2)):
+    for size, kernel, stride, pad in (
+        ((7, 7), 3, 1, 0),
+        ((7, 7), 3, 1, 1),
+        ((7, 7), 3, 2, 0),
+        ((32, 32), 5, 1, 2),
+    ):
         out = conv_output_shape(size, (kernel, kernel), stride=stride, pad=pad)
         print(f"{size}, kernel {kernel}, stride {stride}, pad {pad}  ->  {out}")
     try:
@@ -243,7 +260,9 @@ if ready("conv-output_shape"):
     except ValueError as error:
         print(f"(7, 7), kernel 3, stride 3, pad 0  ->  ValueError: {error}")
     video = conv_output_shape((16, 112, 112), (3, 3, 3), pad=1)
-    print(f"3-D: C_in x 16 x 112 x 112 with filters of C_in x 3 x 3 x 3, pad 1  ->  C_out x {video}")
+    print(
+        f"3-D: C_in x 16 x 112 x 112 with filters of C_in x 3 x 3 x 3, pad 1  ->  C_out x {video}",
+    )
 
 # %% [markdown]
 # ## 4. What does it cost?
@@ -741,7 +760,14 @@ if ready("conv-forward", "conv-backward", "conv-receptive_field"):
         seen.append(np.sqrt(np.abs(gradient[0, 0])))
         side = int((gradient[0, 0].sum(axis=0) != 0).sum())
         captions.append(f"{len(stack)} deep: {side} wide\nformula: {receptive_field(stack)}")
-    display(image_grid(to_unit(np.array(seen)), captions=captions, columns=4, title="Pixels that the middle unit sees"))
+    display(
+        image_grid(
+            to_unit(np.array(seen)),
+            captions=captions,
+            columns=4,
+            title="Pixels that the middle unit sees",
+        )
+    )
 
 # %% [markdown]
 # Not all of the field counts alike: the middle lies in more windows than the rim, and its gradient is larger.
@@ -806,7 +832,9 @@ result.points
 if ready("conv-forward", "conv-pool_forward"):
     images = data.test.images[:8].transpose(0, 3, 1, 2) / 255
     edges = [
-        np.abs(conv_forward_naive(np.roll(images, move, axis=3), hand_made[2:], np.zeros(2), pad=1)[0])
+        np.abs(
+            conv_forward_naive(np.roll(images, move, axis=3), hand_made[2:], np.zeros(2), pad=1)[0],
+        )
         for move in (0, 1)
     ]
     inner = [maps[:, :, 2:-2, 2:-2] for maps in edges]  # (8, 2, 28, 28), away from the border
@@ -877,7 +905,11 @@ result.points
 
 # %%
 if ready("conv-forward", "conv-pool_forward", "conv-pool_backward"):
-    brightness, _ = conv_forward_naive(data.train.images[[1]].transpose(0, 3, 1, 2), hand_made[:1], np.zeros(1))
+    brightness, _ = conv_forward_naive(
+        data.train.images[[1]].transpose(0, 3, 1, 2),
+        hand_made[:1],
+        np.zeros(1),
+    )
     brightness = brightness[:, :, :29, :29]
     pooled, cache = max_pool_forward_naive(brightness, pool_h=3, pool_w=3, stride=2)
     routes = max_pool_backward_naive(np.ones(pooled.shape), cache)
@@ -971,8 +1003,18 @@ if ready("conv-conv1d"):
     figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
     axes.plot(time, wave, color="#BBBBBB", label="wave and noise")
     for dilation, colour in ((1, "#0072B2"), (6, "#D55E00")):
-        smooth = conv1d_forward(wave[None, None], np.full((1, 1, 5), 0.2), np.zeros(1), dilation=dilation)[0, 0]
-        axes.plot(time[2 * dilation : 200 - 2 * dilation], smooth, color=colour, label=f"dilation {dilation}")
+        smooth = conv1d_forward(
+            wave[None, None],
+            np.full((1, 1, 5), 0.2),
+            np.zeros(1),
+            dilation=dilation,
+        )[0, 0]
+        axes.plot(
+            time[2 * dilation : 200 - 2 * dilation],
+            smooth,
+            color=colour,
+            label=f"dilation {dilation}",
+        )
     axes.legend(fontsize=8)
     axes.set(xlabel="time", ylabel="value")
     plt.show()

@@ -43,14 +43,20 @@ def random_flip_shift(X, most, *, rng):
 from cs231n_lib.carry import carry_forward
 
 affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = carry_forward(
-    "N04_two_layer_net", ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"]
+    "N04_two_layer_net",
+    ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"],
 )
-batchnorm_forward, batchnorm_backward = carry_forward("N07_normalization", ["batchnorm_forward", "batchnorm_backward"])
+batchnorm_forward, batchnorm_backward = carry_forward(
+    "N07_normalization",
+    ["batchnorm_forward", "batchnorm_backward"],
+)
 conv_forward_naive, conv_backward_naive = carry_forward(
-    "N09_convolution", ["conv_forward_naive", "conv_backward_naive"]
+    "N09_convolution",
+    ["conv_forward_naive", "conv_backward_naive"],
 )
 max_pool_forward_naive, max_pool_backward_naive = carry_forward(
-    "N09_convolution", ["max_pool_forward_naive", "max_pool_backward_naive"]
+    "N09_convolution",
+    ["max_pool_forward_naive", "max_pool_backward_naive"],
 )
 
 # %% [markdown]
@@ -176,7 +182,10 @@ small = np.arange(25.0).reshape(1, 1, 5, 5)
 small_columns = im2col(small, 2, 3)
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=[5, 12], layout="constrained")
 for axes, numbers, title in zip(
-    panels, (small[0, 0], small_columns), ("image, 5 x 5", "columns: 2 * 3 rows, 4 * 3 windows"), strict=True
+    panels,
+    (small[0, 0], small_columns),
+    ("image, 5 x 5", "columns: 2 * 3 rows, 4 * 3 windows"),
+    strict=True,
 ):
     axes.imshow(numbers, cmap="viridis", alpha=0.45)
     for (i, j), number in np.ndenumerate(numbers):
@@ -531,7 +540,14 @@ if ready("fast-ThreeLayerConvNet"):
         fresh_loss, _ = ThreeLayerConvNet(layers, reg=reg, seed=1).loss(batch, y)
         print(f"reg {reg}: loss of a fresh net {fresh_loss:.2f}")
     tiny = ThreeLayerConvNet(
-        layers, input_dim=(2, 6, 4), num_filters=3, filter_size=3, hidden_dim=5, num_classes=4, reg=0.3, seed=1
+        layers,
+        input_dim=(2, 6, 4),
+        num_filters=3,
+        filter_size=3,
+        hidden_dim=5,
+        num_classes=4,
+        reg=0.3,
+        seed=1,
     )
     tiny.params = {name: values.astype(np.float64) for name, values in tiny.params.items()}
     few, labels = rng.normal(size=(5, 2, 6, 4)), rng.integers(0, 4, size=5)
@@ -547,7 +563,12 @@ if ready("fast-ThreeLayerConvNet"):
         off = np.abs(gradient - measured).max()
         print(f"d{name}: largest difference to the measured slope {off:.0e}")
     other = ThreeLayerConvNet(
-        {**layers, "max_pool_forward": max_pool_forward_naive, "max_pool_backward": max_pool_backward_naive}, seed=1
+        {
+            **layers,
+            "max_pool_forward": max_pool_forward_naive,
+            "max_pool_backward": max_pool_backward_naive,
+        },
+        seed=1,
     )
     same = ThreeLayerConvNet(layers, seed=1)
     gap = np.abs(other.loss(batch[:2]) - same.loss(batch[:2])).max()
@@ -686,7 +707,12 @@ if trained:
     net = make_net()
     untrained_filters = net.params["W1"].copy()
     start = time.perf_counter()
-    history = train(net, data.train, num_epochs=5 if len(data.train) > 20_000 else 12, progress=True)
+    history = train(
+        net,
+        data.train,
+        num_epochs=5 if len(data.train) > 20_000 else 12,
+        progress=True,
+    )
     reached = max(history.val_accuracy)
     target = 0.60 if data.name == "shapes10" else 0.65
     verdict = "target reached" if reached > target else f"the target is {target}"
@@ -712,8 +738,16 @@ if trained:
     strength = np.linalg.norm(net.params["W1"].reshape(len(net.params["W1"]), -1), axis=1)
     order = np.argsort(-strength)
     display(filter_bank(untrained_filters[order], columns=8, title="Before training"))
-    display(filter_bank(net.params["W1"][order], columns=8, title="After training, the strongest first"))
-    display(filter_bank((net.params["W1"] - untrained_filters)[order], columns=8, title="What training added"))
+    display(
+        filter_bank(net.params["W1"][order], columns=8, title="After training, the strongest first"),
+    )
+    display(
+        filter_bank(
+            (net.params["W1"] - untrained_filters)[order],
+            columns=8,
+            title="What training added",
+        )
+    )
 
 # %% [markdown]
 # What does a filter look for? Search the validation images for the patches that it answers to most:
@@ -727,7 +761,9 @@ if trained:
         maps, _ = conv_forward_fast(images, net.params["W1"][[f]], net.params["b1"][[f]])
         best = maps.reshape(len(images), -1).max(axis=1).argsort()[::-1][:7]
         spots = [np.unravel_index(maps[i, 0].argmax(), maps[i, 0].shape) for i in best]
-        found = [data.val.images[i, u : u + size, v : v + size] / 255 for i, (u, v) in zip(best, spots, strict=True)]
+        found = []
+        for i, (u, v) in zip(best, spots, strict=True):
+            found.append(data.val.images[i, u : u + size, v : v + size] / 255)
         patches += [to_unit(net.params["W1"][[f]].transpose(0, 2, 3, 1))[0], *found]
     title = "Left: a filter. Then the patches of seven images that excite it most"
     display(image_grid(np.array(patches), columns=8, title=title))
@@ -1056,16 +1092,29 @@ result.points
 # %%
 if ready("fast-spatial_bn_forward", "fast-groupnorm_forward"):
     images = to_input(data.train.images[:100])
-    maps, _ = conv_forward_fast(images, filters[:8], np.zeros(8, np.float32), pad=2)  # (100, 8, 32, 32)
+    maps, _ = conv_forward_fast(
+        images,
+        filters[:8],
+        np.zeros(8, np.float32),
+        pad=2,
+    )  # (100, 8, 32, 32)
     ones, none = np.ones(8, np.float32), np.zeros(8, np.float32)
     by_batch, by_group = [], []
     for count in (2, 8, 100):
         out, *_ = spatial_batchnorm_forward(
-            maps[:count], ones, none, none, ones, train=True, batchnorm_forward=batchnorm_forward
+            maps[:count],
+            ones,
+            none,
+            none,
+            ones,
+            train=True,
+            batchnorm_forward=batchnorm_forward,
         )
         by_batch.append(out[0])
         wide = (1, 8, 1, 1)
-        by_group.append(spatial_groupnorm_forward(maps[:count], ones.reshape(wide), none.reshape(wide), 4)[0][0])
+        by_group.append(
+            spatial_groupnorm_forward(maps[:count], ones.reshape(wide), none.reshape(wide), 4)[0][0],
+        )
     for name, results in (("batch norm", by_batch), ("group norm", by_group)):
         for count, result in zip((2, 8), results, strict=False):
             share = np.linalg.norm(result - results[-1]) / np.linalg.norm(results[-1])
