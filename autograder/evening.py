@@ -55,11 +55,12 @@ def grade_folder(
         templates = prepare(course, assignment, only)
         submissions = list(collect(folder, assignment, [template.name for template in templates]))
         write_atomically(course.root / "sandbox-level", sandbox.level)
+        everyone = {submission.student for submission in submissions}
         book, results = GradeBook(course, assignment), []
         progress.update(step, description=f"grading {assignment}", total=len(submissions), completed=0)
 
         def store(submission: Submission, graded: list[Graded]) -> None:
-            result = summarise(submission, graded)
+            result = summarise(submission, graded, everyone)
             book.store(submission, graded)
             write_feedback(course, assignment, result, graded)
             save(course, assignment, result)

@@ -57,6 +57,7 @@ class Report:
     current: str = ""
     credit: float = 1.0
     remark: CheckFailed | None = None
+    student: str | None = None  # whose numbers were asked for, where numbers are drawn
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -145,6 +146,16 @@ class Report:
                 hint=f"Build a new array instead of writing into {name}: the caller still needs it.",
                 symptom="mutates",
             )
+
+    def default(self, bare: Any, spelled: Any, head: str) -> None:
+        """Require that leaving arguments out gives what spelling them gives. head : such as "stride=1, pad=0" """
+        same = isinstance(bare, np.ndarray | float | int | np.number) and np.shape(bare) == np.shape(spelled)
+        self.require(
+            same and bool(np.allclose(bare, spelled, rtol=1e-6, atol=1e-12)),
+            f"a call that leaves them out must mean {head}",
+            hint="Keep the head of the function as it was given out: others call it with those defaults.",
+            symptom="default",
+        )
 
     def choices(self, subject: Subject, letters: str) -> set[str]:
         """Require a set of some of these letters (a list, tuple or array of them will do); return it as a set."""

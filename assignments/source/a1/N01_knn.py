@@ -766,10 +766,11 @@ result = check("knn-q3", true_statements)
 ### BEGIN HIDDEN TESTS
 def experiment(subject, rng, report):
     """Find the key by trying to break each statement; D is counted: distances per test image."""
-    answer = report.choices(subject, "ABCDEF")
+    answer, counted = report.choices(subject, "ABCDEF"), []
 
     def vote(train, labels, test, k):
         gaps = ((test[:, None] - train) ** 2).sum(axis=2)
+        counted.append(gaps.size / len(test))
         return np.array([np.bincount(labels[row], minlength=2).argmax() for row in gaps.argsort(axis=1)[:, :k]])
 
     true = set("ABCDEF")
@@ -793,6 +794,10 @@ def experiment(subject, rng, report):
     stripes = vote(np.array([[0.0], [1.0], [2.0]]), np.array([0, 1, 0]), np.array([[0.1], [1.1], [2.1]]), 1)
     if stripes.tolist() == [0, 1, 0]:  # one class on both sides of the other: no single cut of the line does that
         true.discard("C")
+    for rows in (200, 400):
+        vote(rng.normal(size=(rows, 2)), np.zeros(rows, dtype=int), rng.normal(size=(1, 2)), 1)
+    if not 1.8 < counted[-1] / counted[-2] < 2.2:
+        true.discard("D")
     report.share(len(answer & true), len(answer - true), len(true))
 
 

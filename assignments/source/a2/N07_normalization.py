@@ -15,7 +15,7 @@
 import numpy as np
 
 from cs231n_lib.carry import carry_forward
-from cs231n_lib.check import check, ready
+from cs231n_lib.check import check, question, ready, show_question
 
 affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = carry_forward(
     "N04_two_layer_net",
@@ -41,6 +41,12 @@ def initial_params(sizes, *, weight_scale, rng):
             params[f"gamma{i}"], params[f"beta{i}"] = np.ones(width), np.zeros(width)
     return params
 
+
+# %% [markdown]
+# Some questions below have numbers of your own: they are drawn from your name. Write the ID with which you hand in.
+
+# %% solution="student"
+student = ""  # such as "ada"; without a name you see the common numbers
 
 # %% [markdown]
 # ## 1. A signal that has to survive eight layers
@@ -270,9 +276,34 @@ if ready("norm-batchnorm_forward"):
     plt.show()
 
 # %% [markdown]
-# After $t$ batches a share $0.9^t$ of the start is left: a third after ten batches, 4 % after thirty. The running mean
-# also wobbles far less than the batches do. Swap $m$ and $1 - m$ by mistake and it would follow every batch.
+# After $t$ batches a share $0.9^t$ of the start is left: a third after ten batches, 4 % after thirty. The running
+# mean also wobbles far less than the batches do. Swap $m$ and $1 - m$ by mistake and it would follow every batch.
 #
+# **Question: four numbers.** Batch norm by hand, once. For the batch 1, 3, 5, 7 the mean is 4 and the variance $(9 +
+# 1 + 1 + 9)/4 = 5$, so with $\gamma = 2$ and $\beta = 1$ the first output is $2 \cdot (1 - 4)/\sqrt{5} + 1 = -1.68$.
+# With momentum 0.9, a running mean of 0 becomes 0.4 and a running variance of 1 becomes 1.4. Now with numbers of your
+# own.
+
+# %%
+show_question("norm-q5", student)
+
+# %% solution="norm-q5"
+four_numbers = {"first_out": ..., "running_mean": ..., "running_var": ...}
+### BEGIN SOLUTION
+mine = question("norm-q5", student)
+four, old_share = np.array(mine["batch"], dtype=float), mine["momentum"]
+centred = four - four.mean()
+spread = np.mean(centred**2)
+four_numbers["first_out"] = centred[0] / np.sqrt(spread) * mine["gamma"] + mine["beta"]
+four_numbers["running_mean"] = four.mean() * (1 - old_share)
+four_numbers["running_var"] = spread * (1 - old_share) + old_share
+### END SOLUTION
+
+# %% tests="norm-q5" points=1
+result = check("norm-q5", four_numbers, student=student)
+result.points
+
+# %% [markdown]
 # ## 3. Batch norm, backward
 #
 # You are given $\partial L/\partial y$, called `dout`, of shape $(N, D)$, and you want $\partial L/\partial x$. The
@@ -1007,7 +1038,7 @@ alike = ...
 alike = {"batch": "B", "layer": "C"}
 ### END SOLUTION
 
-# %% tests="norm-q3" points=2
+# %% tests="norm-q3" points=1
 result = check("norm-q3", alike)
 
 

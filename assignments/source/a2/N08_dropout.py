@@ -14,7 +14,7 @@
 import numpy as np
 
 from cs231n_lib.carry import carry_forward
-from cs231n_lib.check import check, ready
+from cs231n_lib.check import check, question, ready, show_question
 
 affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = carry_forward(
     "N04_two_layer_net",
@@ -22,7 +22,13 @@ affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = car
 )
 
 # %% [markdown]
-# The lines above tell whose layers you use: your own of N04 where they pass their checks, otherwise stand-ins with the
+# Some questions below have numbers of your own: they are drawn from your name. Write the ID with which you hand in.
+
+# %% solution="student"
+student = ""  # such as "ada"; without a name you see the common numbers
+
+# %% [markdown]
+# The first cell tells whose layers you use: your own of N04 where they pass their checks, otherwise stand-ins with the
 # same names.
 #
 # ## 1. How much can go before you notice?
@@ -158,55 +164,24 @@ if ready("drop-forward"):
 # %% [markdown]
 # The mean is right, and each single sum is noisy: that is the price, and, as we shall see, the point.
 #
-# **Question 1.** Some numbers around that division, with `keep` = 0.25.
-#
-# - `mean_plain`: the expected value of what comes out for $x = 10$ in train mode if one forgets to divide;
-# - `mean_divided`: the same with the division;
-# - `variance_divided`: the variance of what comes out for $x = 10$ in train mode, with the division;
-# - `three_layers`: a net has three hidden layers, with dropout on each, and one forgets to divide in all three. All its
-#   inputs and weights are positive and its biases 0, so no ReLU ever cuts anything. In test mode nothing is dropped.
-#   How many times as large are the scores then, compared with their expected value in training?
-#
-# The check looks at the form only; 0.25 points for each number when it is graded.
+# **Question 1.** Some numbers around that division, your own. Three digits will do. In the table above, with $x = 10$
+# and `keep` = 0.25, the variance of the inverted version is $0.25 \cdot 30^2 + 0.75 \cdot 10^2 = 300$.
+
+# %%
+show_question("drop-q1", student)
 
 # %% solution="drop-q1"
-scaling = {"mean_plain": ..., "mean_divided": ..., "variance_divided": ..., "three_layers": ...}
+scaling = {"mean_plain": ..., "mean_divided": ..., "variance_divided": ..., "times_too_large": ...}
 ### BEGIN SOLUTION
-scaling = {"mean_plain": 2.5, "mean_divided": 10, "variance_divided": 300, "three_layers": 64}
+mine = question("drop-q1", student)
+stay, value = mine["keep"], mine["x"]
+scaling["mean_plain"], scaling["mean_divided"] = stay * value, value
+scaling["variance_divided"] = value**2 * (1 / stay - 1)
+scaling["times_too_large"] = (1 / stay) ** mine["layers"]
 ### END SOLUTION
 
 # %% tests="drop-q1" points=1
-result = check("drop-q1", scaling)
-
-
-### BEGIN HIDDEN TESTS
-def by_counting(subject, rng, report):
-    """Find the numbers by adding up over all masks."""
-    from cs231n_lib.check.n08_questions import numbers
-
-    answer, keep = numbers(subject, report), 0.25
-
-    def expected(value, units):
-        """The probability of each mask times the value under it."""
-        masks = np.indices((2,) * units).reshape(units, -1).T  # one row for each mask
-        return sum(np.prod(np.where(mask > 0, keep, 1 - keep)) * value(mask) for mask in masks)
-
-    first, second, last = (rng.uniform(1, 2, size=(2, 2)) for _ in range(3))
-
-    def score(mask):
-        return float((((mask[:2] @ first) * mask[2:4]) @ second * mask[4:] @ last).sum())
-
-    key = {
-        "mean_plain": expected(lambda mask: 10 * mask[0], 1),
-        "mean_divided": expected(lambda mask: 10 * mask[0] / keep, 1),
-        "variance_divided": expected(lambda mask: (10 * mask[0] / keep - 10) ** 2, 1),
-        "three_layers": score(np.ones(6)) / expected(score, 6),
-    }
-    report.share(sum(abs(answer[name] - value) < 1e-3 * value for name, value in key.items()), 0, len(key))
-
-
-result = result.also(by_counting, seed=8209)
-### END HIDDEN TESTS
+result = check("drop-q1", scaling, student=student)
 result.points
 
 # %% [markdown]

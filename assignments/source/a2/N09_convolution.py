@@ -13,7 +13,13 @@
 # %% setup="conv-setup"
 import numpy as np
 
-from cs231n_lib.check import check, ready
+from cs231n_lib.check import check, question, ready, show_question
+
+# %% [markdown]
+# Some questions below have numbers of your own: they are drawn from your name. Write the ID with which you hand in.
+
+# %% solution="student"
+student = ""  # such as "ada"; without a name you see the common numbers
 
 # %% [markdown]
 # ## 1. What flattening throws away
@@ -1044,7 +1050,7 @@ true_settings = ...
 true_settings = {"A", "B", "C", "F"}
 ### END SOLUTION
 
-# %% tests="conv-quiz" points=1
+# %% tests="conv-quiz" points=0.5
 result = check("conv-quiz", true_settings)
 
 
@@ -1074,6 +1080,29 @@ def experiment(subject, rng, report):
 
 result = result.also(experiment, seed=9151)
 ### END HIDDEN TESTS
+result.points
+
+# %% [markdown]
+# And the numbers of one layer. The lectures' own: 3 x 32 x 32, ten filters of 5 x 5, stride 1, padding 2 give 10 x 32
+# x 32 with 760 parameters and 768,000 multiply-adds; $L$ layers of $K \times K$ see $1 + L(K - 1)$ pixels. Yours:
+
+# %%
+show_question("conv-q1", student)
+
+# %% solution="conv-q1"
+one_layer = {"height": ..., "width": ..., "parameters": ..., "multiply_adds": ..., "reach": ...}
+### BEGIN SOLUTION
+mine = question("conv-q1", student)
+for side in ("height", "width"):
+    one_layer[side] = (mine[side] + 2 * mine["pad"] - mine["kernel"]) // mine["stride"] + 1
+products = mine["kernel"] ** 2 * mine["channels"] * mine["filters"]
+one_layer["parameters"] = products + mine["filters"]
+one_layer["multiply_adds"] = products * one_layer["height"] * one_layer["width"]
+one_layer["reach"] = 1 + mine["layers"] * (mine["kernel"] - 1)
+### END SOLUTION
+
+# %% tests="conv-q1" points=0.5
+result = check("conv-q1", one_layer, student=student)
 result.points
 
 # %% [markdown]
