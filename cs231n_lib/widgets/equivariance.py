@@ -30,8 +30,8 @@ def reason(r: Square) -> str:
 def describe(r: Square) -> str:
     """Return the gap and its reason in words."""
     s = r.state
-    words = f"{s.layer[0].upper() + s.layer[1:]}, shift {s.dx} right and {s.dy} down: the two ways differ by at most {r.gap:.3g}. "
-    words += reason(r)
+    words = f"{s.layer[0].upper()}{s.layer[1:]}, shift {s.dx} right and {s.dy} down: "
+    words += f"the two ways differ by at most {r.gap:.3g}. {reason(r)}"
     if r.winners is not None:
         before, after = r.winners
         moved = {((i + s.dy) % SIDE, (j + s.dx) % SIDE) for i, j in before.tolist() if i >= 0}
