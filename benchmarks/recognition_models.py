@@ -1,10 +1,11 @@
 """Train the linear classifier and the small ConvNet that the recognition widget shows, and store their weights.
 
-    python -m benchmarks.recognition_models [--epochs N]
+    python -m benchmarks.recognition_models [--epochs N] [--quick]
 
 Both see the same 10,000 images of shapes10, drawn at its default challenges, and are written with their test accuracy
 and the version of the drawings to cs231n_lib/widgets/recognition.npz (float16, no pickle). Run it again when
-`shapes10.VERSION` rises: a test asks for it. About four minutes on one core.
+`shapes10.VERSION` rises: a test asks for it. About four minutes on one core. --quick trains on a few images for an
+epoch, to see that it runs, and writes nothing.
 """
 
 import argparse
@@ -57,9 +58,11 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=15)
-    epochs = parser.parse_args().epochs
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    epochs, train, test = (1, 200, 100) if options.quick else (options.epochs, TRAIN, TEST)
     torch.manual_seed(0)
-    (x, y), (test_x, test_y) = images(TRAIN, seed=1), images(TEST, seed=2)
+    (x, y), (test_x, test_y) = images(train, seed=1), images(test, seed=2)
     net, linear = convnet(), nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
     fit(linear, x, y, epochs=epochs, rate=1e-3, decay=0.3)
     fit(net, x, y, epochs=epochs, rate=4e-3, decay=0.01)
@@ -70,6 +73,8 @@ def main() -> None:
         stored[f"{name}_accuracy"] = np.array(round(share, 3))
         for i, parameter in enumerate(model.parameters()):
             stored[f"{name}_{i}"] = parameter.detach().numpy().astype(np.float16)
+    if options.quick:
+        return
     part = TARGET.with_suffix(".part")
     with part.open("wb") as file:
         np.savez_compressed(file, **stored)
