@@ -143,13 +143,14 @@ ARROWS = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "Arrow
 
 
 def point(state: Setting, data: Data, event: Event) -> Setting:
-    """Drag the moved image, or use the arrow keys: one pixel at a time."""
+    """Drag an image, or use the arrow keys: one pixel at a time."""
     if event.kind == "key" and event.key in ARROWS:
         across, down = ARROWS[event.key]
         dx, dy = state.dx + across, state.dy + down
-    elif event.kind in ("down", "drag") and COLUMNS[0] <= event.x <= COLUMNS[0] + PANE and event.y >= ROWS[1]:
-        cell = PANE / SIDE
-        dx, dy = (round((at - middle) / cell) for at, middle in ((event.x, COLUMNS[0] + 75), (event.y, ROWS[1] + 75)))
+    elif event.kind in ("down", "drag") and COLUMNS[0] <= event.x <= COLUMNS[0] + PANE:
+        # On either image: the place under the pointer is where the middle of x goes.
+        cell, top = PANE / SIDE, ROWS[1] if event.y > ROWS[1] - 20 else ROWS[0]
+        dx, dy = (round((at - middle) / cell) for at, middle in ((event.x, COLUMNS[0] + 75), (event.y, top + 75)))
     else:
         return state
     dx, dy = (min(max(v, -REACH), REACH) for v in (dx, dy))
@@ -165,7 +166,7 @@ MODEL = Model(
     render=render,
     describe=describe,
     point=point,
-    point_help="Drag on the image T x: its middle follows the pointer. Arrow keys move it by one pixel.",
+    point_help="Drag on an image: the middle of T x follows the pointer. Arrow keys move it by one pixel.",
     challenge=(
         ("A pool of stride 2, an image that moves by 2 pixels: both ways agree. What if it moves by 1 pixel?",
          "Its output would have to move by half a place, which there is not. The windows fall on other pairs of pixels "

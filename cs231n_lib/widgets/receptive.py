@@ -10,7 +10,7 @@ import numpy as np
 from cs231n_lib.shapes10 import Challenges, draw
 
 from .base import Axes, Data, Event, Model, callable_or_none, raster, register, show, svg
-from .receptive_stack import CONTROLS, Look, Reach, Row, compute, nearest, valid
+from .receptive_stack import CONTROLS, TRAINED, Look, Reach, Row, compute, nearest, side, valid
 
 LEFT, TOP, SIDE = 16, 40, 256  # the image
 FINE = 64  # pixels of the drawing of the image
@@ -38,7 +38,7 @@ def describe(r: Reach) -> str:
     """Return what the unit sees, in words."""
     here, s = r.rows[r.at], r.state
     words = f"A unit of layer {r.at} of {len(r.rows) - 1} sees {large(here.field)} × {large(here.field)} pixels of the "
-    words += f"{s.size} × {s.size} image; neighbours see fields {large(here.jump)} apart. "
+    words += f"{side(s)} × {side(s)} image; neighbours see fields {large(here.jump)} apart. "
     words += f"Of the layer before, it sees {here.window} × {here.window} places. "
     if r.first is None:
         words += "No layer of this stack sees the whole image."
@@ -46,7 +46,7 @@ def describe(r: Reach) -> str:
         words += f"Layer {r.first} is the first whose field is as wide as the image."
     words += f" The stack ends early: {r.stopped}." if r.stopped else ""
     if s.effective:
-        words += f" Half of all weight lies within {half(r.weights[1])} pixels across."
+        words += f" Half of all weight lies within {half(r.weights.sum(axis=0))} pixels across."
     return words + (" Your function agrees." if r.yours is not None and not r.problem else "")
 
 
@@ -66,17 +66,19 @@ def render(r: Reach) -> str:
 
 
 def _image(r: Reach) -> str:
-    s, here = r.state, r.rows[r.at]
-    scale = SIDE / s.size
+    s, here, size = r.state, r.rows[r.at], r.rows[0].size
+    scale = SIDE / size
     # Brightness says what the unit sees: all of its field, or each pixel by its weight.
-    at = (np.arange(FINE) + 0.5) / FINE * s.size - 0.5
-    seen = [np.interp(at, np.arange(s.size), w / max(w.max(), 1e-300)) for w in r.weights]
-    if not s.effective:
+    at = (np.arange(FINE) + 0.5) / FINE * size - 0.5
+    if s.effective:
+        pixel = np.rint(at).astype(int)
+        seen = r.weights[pixel][:, pixel] / max(r.weights.max(), 1e-300)
+    else:
         top, left, bottom, right = r.box
-        seen = [(at > low - 0.5) & (at < high + 0.5) for low, high in ((top, bottom), (left, right))]
-    light = 0.4 + 0.6 * np.outer(*seen)
+        seen = np.outer((at > top - 0.5) & (at < bottom + 0.5), (at > left - 0.5) & (at < right + 0.5))
+    light = 0.4 + 0.6 * seen
     pixels = (picture(s.seed) * light[:, :, None]).astype(np.uint8)
-    marks = [svg.text(LEFT, 24, f"what the unit sees of {s.size} × {s.size} pixels", bold=True)]
+    marks = [svg.text(LEFT, 24, f"what the unit sees of {size} × {size} pixels", bold=True)]
     marks.append(raster.photo(LEFT, TOP, SIDE, SIDE, pixels))
     marks.append(svg.rect(LEFT, TOP, SIDE, SIDE, colour=svg.INK, opacity=0.6))
     marks.append(_box(*r.box, scale, colour=UNIT))
@@ -99,7 +101,7 @@ def _image(r: Reach) -> str:
     )
     marks.append(svg.text(LEFT, 316, f"unit [{r.unit[0]}, {r.unit[1]}] of layer {r.at}: {here.name}", size=12))
     top, left, bottom, right = r.box
-    over = min(top, left) < 0 or max(bottom, right) >= s.size
+    over = min(top, left) < 0 or max(bottom, right) >= size
     told = f"rows {large(top)} to {large(bottom)}, columns {large(left)} to {large(right)}"
     marks.append(svg.text(LEFT, 336, told, size=12))
     note = "beyond the image there are zeros" if over else "all of it within the image"
@@ -110,7 +112,7 @@ def _image(r: Reach) -> str:
 def _middle(r: Reach) -> tuple[float, float]:
     """Return the (row, column) pixel in the middle of the field, kept within the image."""
     top, left, bottom, right = r.box
-    low, high = 0, r.state.size - 1
+    low, high = 0, r.rows[0].size - 1
     return min(max((top + bottom) / 2, low), high), min(max((left + right) / 2, low), high)
 
 
@@ -126,7 +128,7 @@ def _box(top: float, left: float, bottom: float, right: float, scale: float, *, 
 def _tower(r: Reach) -> str:
     """Return the unit on top and what it sees of each layer below, down to the image, in pixels of the image."""
     left, top, width, height = TOWER
-    size, steps = r.state.size, max(r.at, 1)
+    size, steps = r.rows[0].size, max(r.at, 1)
     marks = [svg.text(left, 24, "what it sees of each layer below it", bold=True)]
 
     def x(pixel: float) -> float:
@@ -155,11 +157,14 @@ def _tower(r: Reach) -> str:
 
 
 def _weights(r: Reach) -> str:
-    """Return how much each pixel of a row counts."""
-    weight = r.weights[1]
-    axes = Axes(left=TOWER[0], top=226, width=TOWER[2], height=70, x0=-0.5, x1=r.state.size - 0.5, y0=0,
+    """Return how much each column of pixels counts."""
+    title = "share of each column if all weights are equal"
+    if r.state.net == TRAINED:
+        title = "share of each column in the trained unit's gradient"
+    weight, size = r.weights.sum(axis=0), r.rows[0].size
+    axes = Axes(left=TOWER[0], top=226, width=TOWER[2], height=70, x0=-0.5, x1=size - 0.5, y0=0,
                 y1=float(weight.max()) * 1.1 or 1.0)  # fmt: skip
-    marks = [axes.frame(title="share of each pixel if all weights are equal", y_ticks=0, x_label="pixel across")]
+    marks = [axes.frame(title=title, y_ticks=0, x_label="pixel across")]
     corners = [(axes.x(v + e), axes.y(w)) for v, w in enumerate(weight) for e in (-0.5, 0.5)]
     base = axes.top + axes.height
     outline = [(corners[0][0], base), *corners, (corners[-1][0], base)]
@@ -206,7 +211,7 @@ def _moved(state: Look, rows: int, columns: int) -> Look:
     here, found = r.rows[r.at], {}
     for field, by, unit in (("down", rows, r.unit[0]), ("across", columns, r.unit[1])):
         target, share = min(max(unit + by, 0), here.size - 1), getattr(state, field)
-        while by and 0 < share + by < 101 and nearest(here, state.size, share) * by < target * by:
+        while by and 0 < share + by < 101 and nearest(here, side(state), share) * by < target * by:
             share += 1 if by > 0 else -1
             if not 0 < share < 100:
                 break
@@ -273,7 +278,8 @@ MODEL = Model(
          "in which layer. A window of 3 in a map whose units lie 16 pixels apart adds 32 pixels."),
         ("Switch to the effective field with 4, 16 and 64 layers. Does the field that counts grow as fast?",
          "No. Middle pixels are reached by many more paths than those at the edge, and the shares approach a bell "
-         "curve, whose width grows like the square root of the depth (Luo et al. 2016)."),
+         "curve, whose width grows like the square root of the depth (Luo et al. 2016). The trained ConvNet shows the "
+         "same on real gradients."),
     ),
 )  # fmt: skip
 

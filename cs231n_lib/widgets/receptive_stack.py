@@ -7,12 +7,18 @@ window of K taps D apart with stride S and padding P, places lo S - P to hi S - 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
+from cs231n_lib.kernels import conv_backward_fast, conv_forward_fast, max_pool_backward_fast, max_pool_forward_fast
+from cs231n_lib.shapes10 import draw
+
+from . import recognition_models
 from .base import Choice, Data, Slider, State, Switch, Text, ask
 
-EQUAL, OWN = "equal layers", "your own stack"
+EQUAL, OWN, TRAINED = "equal layers", "your own stack", "trained ConvNet"
+IMAGES = 10  # over which the trained network's gradient is averaged
 DEEPEST = 120
 Layer = tuple[str, int, int, int, int]  # name, kernel, stride, dilation, padding
 
@@ -32,12 +38,14 @@ NETS: dict[str, tuple[Layer, ...]] = {
         ("conv", 11, 4, 1, 2), ("pool", 3, 2, 1, 0), ("conv", 5, 1, 1, 2), ("pool", 3, 2, 1, 0),
         *[("conv", 3, 1, 1, 1)] * 3, ("pool", 3, 2, 1, 0),
     ),
+    TRAINED: (("conv", 3, 1, 1, 1), ("pool", 2, 2, 1, 0)) * 3,
     "VGG-16": _blocks(2, 2, 3, 3, 3),
     "ResNet-18": (
         ("conv", 7, 2, 1, 3), ("pool", 3, 2, 1, 1), *[("conv", 3, 1, 1, 1)] * 4,
         *[("conv", 3, 2, 1, 1), *[("conv", 3, 1, 1, 1)] * 3] * 3,
     ),
 }  # fmt: skip
+UNTRAINED = tuple(name for name in NETS if name != TRAINED)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Look(State):
 
 CONTROLS = (
     Choice("net", "network", (EQUAL, *NETS, OWN)),
-    Choice("size", "image size", (32, 64, 128, 224), slide=True),
+    Choice("size", "image size", (32, 64, 128, 224), slide=True, needs={"net": (EQUAL, OWN, *UNTRAINED)}),
     Slider("depth", "layers L", 1, DEEPEST, needs={"net": EQUAL}),
     Slider("kernel", "kernel K", 1, 11, needs={"net": EQUAL}),
     Slider("stride", "stride S", 1, 4, needs={"net": EQUAL}),
@@ -73,7 +81,7 @@ CONTROLS = (
     Slider("layer", "unit of layer", 0, DEEPEST, hint="0 is the image itself"),
     Slider("across", "unit across (%)", 0, 100),
     Slider("down", "unit down (%)", 0, 100),
-    Switch("effective", "effective field", hint="how much each pixel counts if all weights are equal"),
+    Switch("effective", "effective field", hint="how much each pixel counts: with equal weights, or as trained"),
     Slider("seed", "image", 0, 9),
 )  # fmt: skip
 
@@ -102,7 +110,7 @@ class Reach:
     box: tuple[
         int, int, int, int
     ]  # top, left, bottom, right pixel that it sees, both ends in it, beyond the border too
-    weights: tuple[np.ndarray, np.ndarray]  # float (size,), down and across: share of paths from each pixel, sum 1
+    weights: np.ndarray  # float (size, size): each pixel's share of the unit's gradient, sum 1
     first: int | None  # the first layer whose field is as wide as the image
     stopped: str  # why the stack ends early, "" if it does not
     yours: int | None
@@ -133,6 +141,11 @@ def layers_of(state: Look) -> tuple[Layer, ...]:
         pad = state.dilation * (state.kernel - 1) // 2
         return (("conv", state.kernel, state.stride, state.dilation, pad),) * state.depth
     return parse(state.stack) if state.net == OWN else NETS[state.net]
+
+
+def side(state: Look) -> int:
+    """Return the pixels along a side of the image: the trained network knows only its own size."""
+    return recognition_models.SIZE if state.net == TRAINED else state.size
 
 
 def valid(state: Look) -> str:
@@ -194,22 +207,56 @@ def influence(layers: tuple[Layer, ...], sizes: tuple[int, ...], unit: int) -> n
     return weight
 
 
+@lru_cache(maxsize=64)
+def trained_influence(depth: int, row: int, column: int) -> np.ndarray:
+    """Return how much each pixel counts for a unit of the trained ConvNet, float (32, 32), sum 1.
+
+    The root mean square, over images and colours, of the gradient of the sum of that unit's channels. A conv includes
+    its ReLU.
+    """
+    w = recognition_models.weights()
+    images = draw(np.arange(IMAGES) % 10, np.random.default_rng(3))
+    x = np.ascontiguousarray(images.transpose(0, 3, 1, 2) / np.float32(255) - np.float32(0.5))
+    caches: list[Any] = []
+    for i in range(depth):
+        if i % 2 == 0:
+            x, cache = conv_forward_fast(x, w[f"net_{i}"], w[f"net_{i + 1}"], pad=1)
+            caches.append((cache, x > 0))
+            x = np.maximum(x, 0)
+        else:
+            x, pooled = max_pool_forward_fast(x, pool_h=2, pool_w=2, stride=2)
+            caches.append(pooled)
+    gradient = np.zeros_like(x)
+    gradient[:, :, row, column] = 1
+    for i in reversed(range(depth)):
+        if i % 2 == 0:
+            cache, active = caches[i]
+            gradient, _, _ = conv_backward_fast(gradient * active, cache)
+        else:
+            gradient = max_pool_backward_fast(gradient, caches[i])
+    share = np.sqrt((gradient.astype(float) ** 2).mean(axis=(0, 1)))
+    return share / max(share.sum(), 1e-300)
+
+
 def compute(state: Look, data: Data) -> Reach:
     """Return what the unit sees."""
-    layers = layers_of(state)
-    rows, stopped = table(layers, state.size)
+    layers, size = layers_of(state), side(state)
+    rows, stopped = table(layers, size)
     at = min(state.layer, len(rows) - 1)
     used, here = layers[:at], rows[at]
-    unit = tuple(nearest(here, state.size, share) for share in (state.down, state.across))
+    unit = tuple(nearest(here, size, share) for share in (state.down, state.across))
     tall, wide = spans(used, unit[0]), spans(used, unit[1])
-    sizes = tuple(row.size for row in rows[: at + 1])
-    first = next((i for i, row in enumerate(rows) if row.field >= state.size), None)
+    if state.net == TRAINED:
+        weights = trained_influence(at, unit[0], unit[1])
+    else:
+        sizes = tuple(row.size for row in rows[: at + 1])
+        weights = np.outer(influence(used, sizes, unit[0]), influence(used, sizes, unit[1]))
+    first = next((i for i, row in enumerate(rows) if row.field >= size), None)
     yours, problem = _yours(used, here.field, data)
     return Reach(
         state=state, rows=rows, at=at, unit=(unit[0], unit[1]), spans=tuple(wide),
         box=(tall[0][0], wide[0][0], tall[0][1], wide[0][1]),
-        weights=(influence(used, sizes, unit[0]), influence(used, sizes, unit[1])), first=first, stopped=stopped,
-        yours=yours, problem=problem,
+        weights=weights, first=first, stopped=stopped, yours=yours, problem=problem,
     )  # fmt: skip
 
 

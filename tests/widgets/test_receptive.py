@@ -6,9 +6,11 @@ import torch
 from torch.nn import functional as F
 
 from cs231n_lib import widgets
+from cs231n_lib.shapes10 import draw
 from cs231n_lib.widgets.base import Event, Static
 from cs231n_lib.widgets.receptive import LEFT, LINE, LINE_TOP, MODEL, SIDE, TOP, half
-from cs231n_lib.widgets.receptive_stack import NETS, OWN, Look, compute, layers_of, parse, table
+from cs231n_lib.widgets.receptive_stack import IMAGES, NETS, OWN, TRAINED, Look, compute, layers_of, parse, table
+from cs231n_lib.widgets.recognition_models import weights
 from tests.cells import namespace
 
 
@@ -39,7 +41,7 @@ def gradient(state, r):
 def test_the_pixels_seen_and_their_weights_are_those_of_autograd(state):
     r = compute(state, {})
     g = gradient(state, r)
-    np.testing.assert_allclose(np.outer(*r.weights), g / g.sum(), atol=1e-12)
+    np.testing.assert_allclose(r.weights, g / g.sum(), atol=1e-12)
     rows, columns = (np.flatnonzero(g.any(axis=axis)) for axis in (1, 0))
     top, left, bottom, right = r.box
     assert top <= rows[0]
@@ -49,6 +51,26 @@ def test_the_pixels_seen_and_their_weights_are_those_of_autograd(state):
     dense = all(stride <= kernel and dilation == 1 for _, kernel, stride, dilation, _ in layers_of(state))
     if dense and min(top, left) >= 0 and max(bottom, right) < state.size:
         assert (rows[0], rows[-1], columns[0], columns[-1]) == (top, bottom, left, right)
+
+
+@pytest.mark.parametrize("depth", range(7))
+def test_the_trained_networks_field_is_autograds(depth):
+    r = compute(Look(net=TRAINED, layer=depth, across=30, down=60, size=224), {})
+    w = {name: torch.tensor(value) for name, value in weights().items()}
+    images = draw(np.arange(IMAGES) % 10, np.random.default_rng(3)).transpose(0, 3, 1, 2)
+    x = torch.tensor(images / np.float32(255) - np.float32(0.5), requires_grad=True)
+    out = x
+    for i in range(depth):
+        conv = i % 2 == 0
+        out = F.relu(F.conv2d(out, w[f"net_{i}"], w[f"net_{i + 1}"], padding=1)) if conv else F.max_pool2d(out, 2)
+    out[:, :, r.unit[0], r.unit[1]].sum().backward()
+    expected = (x.grad.double() ** 2).mean(dim=(0, 1)).sqrt().numpy()
+    np.testing.assert_allclose(r.weights, expected / expected.sum(), atol=1e-6)
+    top, left, bottom, right = r.box
+    outside = np.ones((32, 32), bool)
+    outside[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = False
+    assert r.weights[outside].max(initial=0) < 1e-7  # Winograd tiles leave rounding beside the field
+    assert r.rows[0].size == 32
 
 
 @pytest.mark.parametrize(
@@ -112,7 +134,7 @@ def test_parsing():
 
 
 def test_the_effective_field_grows_like_the_root_of_the_depth():
-    widths = [half(compute(Look(depth=d, layer=d, size=224), {}).weights[1]) for d in (4, 16, 64)]
+    widths = [half(compute(Look(depth=d, layer=d, size=224), {}).weights.sum(axis=0)) for d in (4, 16, 64)]
     # A sum of L uniform steps of -1, 0, 1 has variance 2L/3; half of a bell curve lies within 1.349 deviations.
     for depth, width in zip((4, 16, 64), widths, strict=True):
         assert width == pytest.approx(1.349 * np.sqrt(2 * depth / 3), abs=1.01)
