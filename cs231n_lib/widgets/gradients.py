@@ -241,7 +241,8 @@ def gradient_debugger(
 
     f : your function of an array like x, float64, that returns one number. For a layer, weigh its outputs:
         `lambda w: (dout * affine_forward(x, w, b)[0]).sum()`
-    gradient : your gradient of f, a function of the same array: `lambda w: affine_backward(dout, (x, w, b))[1]`
+    gradient : your gradient of f, a function of the same array:
+        `lambda w: affine_backward(dout, affine_forward(x, w, b)[1])[1]`
     x : where to compare, a float array of at most 400 numbers, in at most 40 rows of at most 40. Without f, an example
         function is measured
     state : settings, as the button "My settings as code" prints them

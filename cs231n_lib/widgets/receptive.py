@@ -278,8 +278,8 @@ MODEL = Model(
          "in which layer. A window of 3 in a map whose units lie 16 pixels apart adds 32 pixels."),
         ("Switch to the effective field with 4, 16 and 64 layers. Does the field that counts grow as fast?",
          "No. Middle pixels are reached by many more paths than those at the edge, and the shares approach a bell "
-         "curve, whose width grows like the square root of the depth (Luo et al. 2016). The trained ConvNet shows the "
-         "same on real gradients."),
+         "curve, whose width grows like the square root of the depth (Luo et al. 2016). The trained ConvNet weighs "
+         "its pixels unevenly too: the edge counts least."),
     ),
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from cs231n_lib import widgets
 from cs231n_lib.widgets.base import Event, Static
 from cs231n_lib.widgets.gradient_map import BUGS, Case, compute, example
 from cs231n_lib.widgets.gradients import MODEL, PANES, TOP, band, cell_size
+from tests.cells import namespace
 
 EXAMPLES = ("tanh layer", "leaky kinks", "fourth powers")
 
@@ -176,3 +177,30 @@ def test_a_float32_gradient_is_given_its_rounding():
     r = compute(Case(), {"f": lambda v: (v**3).sum(), "gradient": lambda v: (3 * v**2).astype(np.float32), "x": x})
     assert not r.wrong.any()
     assert dataclasses.asdict(r)["problem"] == ""
+
+
+def test_the_notebooks_own_layers_pass():
+    names = namespace("a1/N04_two_layer_net.py", "setup", "solution")
+    rng = np.random.default_rng(0)
+    x, w, b, dout = rng.normal(size=(3, 4)), rng.normal(size=(4, 5)), rng.normal(size=5), rng.normal(size=(3, 5))
+
+    def f(v):
+        return (dout * names["affine_forward"](x, v, b)[0]).sum()
+
+    widget = widgets.gradient_debugger(
+        f, lambda v: names["affine_backward"](dout, names["affine_forward"](x, v, b)[1])[1], w
+    )
+    assert widget.problem == ""
+    assert "Your function agrees." in widget.status
+    widget.close()
+    turned = widgets.gradient_debugger(
+        f, lambda v: names["affine_backward"](dout, names["affine_forward"](x, v, b)[1])[1].T, w
+    )
+    assert "shape (5, 4) where x has (4, 5); its transpose is right" in turned.problem
+    turned.close()
+    scores, y = rng.normal(size=(6, 3)), np.array([0, 2, 1, 1, 0, 2])
+    loss = widgets.gradient_debugger(
+        lambda s: names["softmax_loss"](s, y)[0], lambda s: 6 * names["softmax_loss"](s, y)[1], scores
+    )
+    assert "6 times the slope" in loss.problem
+    loss.close()
