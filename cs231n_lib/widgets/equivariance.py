@@ -44,7 +44,7 @@ def render(r: Square) -> str:
     """Return the square of pictures, the difference, and the gap for every shift."""
     limit = float(max(np.abs(m).max() for m in (r.before, r.after)))
     names = (
-        ("x", "f(x)", "T f(x)"), ("T x", "f(T x)", "difference"),
+        ("x", "f(x)", "T f(x)"), ("T x", "f(T x)", "difference (dark: 0)"),
     )  # fmt: skip
     marks = []
     for y, row in zip(ROWS, names, strict=True):

@@ -112,7 +112,7 @@ def _bars(r: Verdicts) -> str:
 def _curve(r: Verdicts) -> str:
     """Return the true class's share and the L2 distance for each severity of one challenge."""
     s, high = r.state, max(float(r.distances.max()), 1e-9)
-    axes = Axes(left=292, top=300, width=284, height=130, x0=-0.02, x1=1.02, y0=0, y1=1.04)
+    axes = Axes(left=292, top=300, width=284, height=130, x0=-0.02, x1=1.02, y0=0, y1=1.2)
     marks = [axes.frame(title="share of the right class", x_label=f"{s.sweep}, 0 to 1")]
     at = axes.x(getattr(s, s.sweep))
     marks.append(svg.line(at, axes.top, at, axes.top + axes.height, width=7, opacity=0.18))
@@ -126,7 +126,7 @@ def _curve(r: Verdicts) -> str:
     if r.yours is not None:
         for v, label in zip(SEVERITIES, r.yours[1:], strict=True):
             told = "✓" if label == r.truth else "✗"
-            marks.append(svg.text(axes.x(v), axes.top + axes.height - 5, told, anchor="middle", size=12, bold=True))
+            marks.append(svg.text(axes.x(v), axes.top + 14, told, anchor="middle", size=12, bold=True))
     stored = weights()
     names = (
         f"{MODELS[0]}, {NEIGHBOURS} of {TRAIN} images",
@@ -136,7 +136,7 @@ def _curve(r: Verdicts) -> str:
     rows = [(svg.marker(0, 0, kind, radius=5), name) for kind, name in enumerate(names)]
     rows.append((svg.line(-8, 0, 9, 0, dash="12 3 2 3", width=2), f"L2 distance, up to {high:.1f}"))
     if r.yours is not None:
-        rows.append((svg.text(-5, 4, "✗", bold=True), "your function is wrong"))
+        rows.append((svg.text(-5, 4, "✗", bold=True), "your function, above"))
     return "".join(marks) + svg.legend(598, 318, rows, gap=22)
 
 
