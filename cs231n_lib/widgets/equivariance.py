@@ -89,10 +89,14 @@ def _winners(r: Square) -> str:
     """Return dots on the pixels that win their windows: the gradient flows back to these alone."""
     if r.winners is None:
         return ""
-    cell, marks = PANE / SIDE, []
+    marks = []
     for y, places in zip(ROWS, r.winners, strict=True):
-        corners = {(COLUMNS[0] + j * cell + 1.6, y + i * cell + 1.6) for i, j in places.tolist() if i >= 0}
-        marks.append(svg.squares(sorted(corners), cell - 3.2, fill=svg.COLOURS[0]))
+        dots = np.full((SIDE, 4, SIDE, 4), np.nan)  # sixteen parts of each pixel, the middle four of them coloured
+        row, column = places[places[:, 0] >= 0].T
+        for part in np.ndindex(2, 2):
+            dots[row, part[0] + 1, column, part[1] + 1] = 0.0
+        flat = dots.reshape(4 * SIDE, 4 * SIDE)
+        marks.append(raster.heat_map(COLUMNS[0], y, PANE, PANE, flat, low=0, high=1, colours="signed"))  # blue
     return "".join(marks) + svg.text(COLUMNS[0], 430, "squares: the pixel that wins each window", size=12)
 
 

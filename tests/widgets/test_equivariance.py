@@ -180,3 +180,9 @@ def test_a_wrong_function_is_told_how(given, words):
     assert "agrees" not in widget.status
     assert ("✗ yours differs" in widget.picture) == ("outputs differ" in words)
     widget.close()
+
+
+def test_a_window_for_each_pixel_is_still_a_small_picture():
+    widget = Static(MODEL, {"kernel": 5, "stride": 1, "dx": 3}, {})
+    assert "the pixel that wins each window" in widget.picture
+    assert len(widget.picture) < 30_000
