@@ -4,7 +4,7 @@ import numpy as np
 
 from .base import Axes, raster, svg
 from .linear_photo import Photo
-from .linear_scores import HIGH, LOW, NAMES, SIZE, Four, line_in_box
+from .linear_scores import HIGH, LOW, NAMES, SIZE, Four
 
 GLOW = svg.COLOURS[3]
 PLANE = Axes(left=470, top=252, width=270, height=226, x0=LOW, x1=HIGH, y0=LOW, y1=HIGH)
@@ -150,7 +150,7 @@ def _plane(r: Four) -> str:
 def _line(r: Four, k: int) -> str:
     """Return where class k scores 0, with an arrow to where it scores more; its part along the lit axis glows."""
     a, b = r.W[k, r.across], r.W[k, r.up]
-    ends = line_in_box(a, b, r.scores[k] - a * r.x[r.across] - b * r.x[r.up], LOW, HIGH)
+    ends = PLANE.line_ends(a, b, r.scores[k] - a * r.x[r.across] - b * r.x[r.up])
     if not ends:
         return ""
     (u0, v0), (u1, v1) = ends

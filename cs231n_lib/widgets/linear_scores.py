@@ -121,18 +121,6 @@ def scores_on_plane(W: np.ndarray, x: np.ndarray, b: np.ndarray, across: int, up
     return plane_images(x, across, up, cells) @ W.T + b
 
 
-def line_in_box(a: float, b: float, c: float, low: float, high: float) -> list[tuple[float, float]]:
-    """Return both ends of the line a u + b v + c = 0 in the square [low, high]^2; [] where it does not cross."""
-    ends = []
-    for edge in (low, high):
-        if a and low <= -(b * edge + c) / a <= high:
-            ends.append((-(b * edge + c) / a, edge))
-        if b and low <= -(a * edge + c) / b <= high:
-            ends.append((edge, -(a * edge + c) / b))
-    ends.sort()
-    return [ends[0], ends[-1]] if len(ends) > 1 and ends[0] != ends[-1] else []
-
-
 def _your_labels(state: Views, W: np.ndarray, x: np.ndarray, b: np.ndarray, data: Data) -> tuple[np.ndarray, bool, str]:
     """Return the places in the plane where the student's labels differ, whether it was asked, what is wrong with it."""
     nowhere = np.empty((0, 2))

@@ -9,7 +9,7 @@ from cs231n_lib.widgets.base import Event, Static
 from cs231n_lib.widgets.linear import MODEL, compute
 from cs231n_lib.widgets.linear_photo import classifier
 from cs231n_lib.widgets.linear_picture import GRID_X, GRID_Y, PHOTO_X, PHOTO_Y, PLANE, TILES_X, TILES_Y
-from cs231n_lib.widgets.linear_scores import NAMES, Views, line_in_box, plane_images, table
+from cs231n_lib.widgets.linear_scores import NAMES, Views, plane_images, table
 
 
 def test_the_notes_example():
@@ -48,7 +48,7 @@ def test_the_plane_holds_the_other_pixels_still():
 @pytest.mark.parametrize("line", [(1, 2, -100), (0, 3, 60), (-2, 0, 90), (0, 0, 5), (1, 1, -5000)])
 def test_a_class_scores_0_on_its_line(line):
     a, b, c = line
-    ends = line_in_box(a, b, c, -80, 335)
+    ends = PLANE.line_ends(a, b, c)
     for u, v in ends:
         assert a * u + b * v + c == pytest.approx(0, abs=1e-9)
         assert max(abs(u - 127.5), abs(v - 127.5)) == pytest.approx(207.5)  # on the frame
@@ -66,7 +66,7 @@ def test_one_weight_glows_in_all_three_views():
 
 def test_a_dragged_line_passes_through_the_pointer_by_its_bias_alone():
     widget = Static(MODEL, None, {})
-    (u, v), _ = line_in_box(0.2, -0.5, 0.1 * 24 + 2 * 2 + 1.1, -80, 335)
+    (u, v), _ = PLANE.line_ends(0.2, -0.5, 0.1 * 24 + 2 * 2 + 1.1)
     before = table(widget.state)
     widget.point(Event("down", PLANE.x(u + 90), PLANE.y(v + 0.4 * 90)))
     assert widget.state.held == 0
