@@ -128,7 +128,7 @@ MODEL = Model(
     valid=valid,
     challenge=(
         ("Microsoft's classifier is right for 92.9 % of a crowd with equal groups. Which overall accuracies can it "
-         "report, if only the crowd changes? Then move the crowd's slider.",
+         "report, if only the crowd changes? Then move \"crowd leans to\".",
          "Any from 79.2 % (darker women only) to 100 % (lighter men only): the overall accuracy is a mean weighted by "
          "who was tested. It describes the crowd as much as the model."),
         ("Audit the same crowd by skin alone, then by gender alone. What happens to the largest gap of 20.8 points?",

@@ -53,11 +53,18 @@ CONTROLS = (
     Choice("classifier", "classifier", (*SLIDE, "yours")),
     Choice("split", "audit by", tuple(SPLITS), names=("each group", "1+2 | 3+4 (skin)", "1+3 | 2+4 (gender)")),
     Choice("metric", "bars show", ("accuracy", "error rate")),
-    Slider("lean", "crowd: all worst … all best", -100, 100, step=5, hint="0: the sizes below; the total stays"),
+    Slider(
+        "lean",
+        "crowd leans to",
+        -100,
+        100,
+        step=5,
+        hint="-100: the worst group alone; 0: the sizes below; 100: the best group alone",
+    ),
     *(Number(f"n{i}", f"people in group {i}", 0, 100_000, step=10) for i in range(1, 5)),
-    Slider("t12", "threshold, groups 1 and 2", -2.0, 2.0, step=0.05, needs=OF_SLIDE),
-    Slider("t34", "threshold, groups 3 and 4", -2.0, 2.0, step=0.05, needs=OF_SLIDE),
-    *(Number(f"rate{i}", f"right in group {i} (%)", 0.0, 100.0, step=0.1, needs=OWN) for i in range(1, 5)),
+    Slider("t12", "threshold 1 | 2", -2.0, 2.0, step=0.05, needs=OF_SLIDE),
+    Slider("t34", "threshold 3 | 4", -2.0, 2.0, step=0.05, needs=OF_SLIDE),
+    *(Number(f"rate{i}", f"% right, group {i}", 0.0, 100.0, step=0.1, needs=OWN) for i in range(1, 5)),
 )
 
 

@@ -28,14 +28,14 @@ class Look(State):
 
 TIMELINE = {"mode": "timeline"}
 CONTROLS = (
-    Choice("mode", "show", ("timeline", "quiz"), names=("timeline", "which was first?")),
+    Choice("mode", "show", ("timeline", "quiz"), names=("timeline", "quiz")),
     Choice("idea", "idea", ("all", *IDEAS)),
     Slider("pick", "entry", 0, len(EVENTS) - 1, needs=TIMELINE),
     Slider("first", "from the year", 1955, 2010, step=5, needs=TIMELINE),
     Choice("span", "years shown", (15, 30, 50, 70), needs=TIMELINE),
     Switch("links", "all links", needs=TIMELINE),
     Slider("question", "question", 0, QUESTIONS - 1, needs={"mode": "quiz"}),
-    Choice("answer", "which was first?", ("?", "A", "B"), needs={"mode": "quiz"}),
+    Choice("answer", "first was", ("?", "A", "B"), needs={"mode": "quiz"}),
 )
 
 

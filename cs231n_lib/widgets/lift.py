@@ -25,10 +25,9 @@ def describe(r: Lifted) -> str:
     words += f"{100 * r.accuracy:.0f} % of {len(r.points)} points right; in x₁, x₂ themselves {100 * r.raw:.0f} %."
     words += f" The probe is put into class {1 if r.says else 2}."
     if r.yours is not None:
-        words += f" Your features: {100 * r.yours:.0f} %."
-    elif r.state.features == "yours" and not r.problem:
-        words += " No features of yours are given yet: hard_cases(phi)."
-    return words
+        return f"{words} Your features: {100 * r.yours:.0f} %."
+    missing = r.state.features == "yours" and not r.problem
+    return words + (" No features of yours are given yet: hard_cases(phi)." if missing else "")
 
 
 def where(r: Lifted) -> str:

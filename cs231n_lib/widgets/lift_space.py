@@ -43,7 +43,7 @@ CONTROLS = (
            names=("x₁, x₂", "x₁, x₁x₂", "x₁², x₂²", "angle, radius", "r, (r - 1.5)²", "x₁, bumps", "yours")),
     Slider("morph", "from x to φ(x)", 0.0, 1.0, step=STEP, needs={"features": MOVING}),
     Slider("count", "points", 40, 160, step=20),
-    Slider("gap", "gap between classes", 0.0, 0.3, step=0.05),
+    Slider("gap", "class gap", 0.0, 0.3, step=0.05),
     Slider("probe_x", "probe x₁", -REACH, REACH, step=0.1),
     Slider("probe_y", "probe x₂", -REACH, REACH, step=0.1),
     Slider("seed", "seed", 0, 9),

@@ -51,17 +51,17 @@ FOUR, PHOTO = {"view": "four"}, {"view": "photo"}
 
 def _weights(name: str) -> tuple[Number, ...]:
     needs = {"view": "four", "pick": name}
-    cells = [
-        Number(f"{name}{i}", f"{name}: weight of pixel {i}", -10.0, 10.0, step=0.1, needs=needs) for i in range(1, 5)
-    ]
+    cells = [Number(f"{name}{i}", f"{name}: weight {i}", -10.0, 10.0, step=0.1, needs=needs) for i in range(1, 5)]
     return (*cells, Number(f"{name}_bias", f"{name}: bias", -2000.0, 2000.0, step=1.0, needs=needs))
 
 
 CONTROLS = (
     Choice("view", "image", ("four", "photo"), names=("4 pixels", "32 × 32 × 3")),
     Choice("pick", "class", NAMES, needs=FOUR),
-    Choice("pixel", "pixel", (1, 2, 3, 4), needs=FOUR, hint="lit in all three views, and the plane's horizontal axis"),
-    *(Slider(f"x{i}", f"pixel {i} of the image", 0, 255, needs=FOUR) for i in range(1, 5)),
+    Choice(
+        "pixel", "lit pixel", (1, 2, 3, 4), needs=FOUR, hint="lit in all three views, and the plane's horizontal axis"
+    ),
+    *(Slider(f"x{i}", f"value of pixel {i}", 0, 255, needs=FOUR) for i in range(1, 5)),
     *(control for name in NAMES for control in _weights(name)),
     Slider("image", "image", 0, SHOWN - 1, needs=PHOTO),
     Slider("template", "class", 0, 9, needs=PHOTO),
