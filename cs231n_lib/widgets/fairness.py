@@ -132,7 +132,7 @@ MODEL = Model(
          "Any from 79.2 % (darker women only) to 100 % (lighter men only): the overall accuracy is a mean weighted by "
          "who was tested. It describes the crowd as much as the model."),
         ("Audit the same crowd by skin alone, then by gender alone. What happens to the largest gap of 20.8 points?",
-         "It shrinks to 12.5 and to 8.3 points, for each half hides the worst group among others. Audit the "
+         "It shrinks to 12.6 and to 8.3 points, for each half hides the worst group among others. Audit the "
          "intersections, and then mind the intervals: small groups make them wide."),
         ("Can a threshold of their own close the gap between darker men and darker women? What does it cost?",
          "At -0.35 both are right for about 88 %: women gain 9 points, men lose 6. A threshold moves errors from one "

@@ -153,9 +153,11 @@ MODEL = Model(
         ("Make the ship win for this image with one bias. By how much must it grow, and which view shows the price?",
          "Until its score passes the highest one. The geometric view shows that the ship then wins in a large region, "
          "of other images too: a bias favours a class whatever the image."),
-        ("Switch to 32 × 32 × 3. Where do the products come from that decide: from the object or from around it?",
-         "Largely from the background: where most images of a class share a colour, the template has it. One template "
-         "cannot follow an object that moves or turns."),
+        ("Switch to 32 × 32 × 3 and pick the class that wins. Where do its products come from: the object, or what is "
+         "around it?",
+         "From both: on these images about half of the sum comes from pixels far from the middle, where only "
+         "background is. A template knows what its class's images share, and a colour around the object counts as "
+         "much as one on it."),
     ),
 )  # fmt: skip
 

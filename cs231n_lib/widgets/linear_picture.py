@@ -233,7 +233,7 @@ def _slice_plane(r: Photo) -> str:
     marks = [svg.text(470, 226, "Geometric: flat boundaries around it", bold=True)]
     marks += [
         raster.class_map(axes.left, axes.top, axes.width, axes.height, r.regions, opacity=0.45),
-        axes.frame(x_ticks=4),
+        axes.frame(),
     ]
     for i, k in enumerate(r.three):
         cells = np.argwhere(r.regions == i)

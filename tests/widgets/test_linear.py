@@ -116,6 +116,16 @@ def test_the_drawn_classifier_is_the_nearest_mean():
     assert (np.hstack([rows, np.ones((30, 1))]) @ W).argmax(axis=1).tolist() == near.tolist()
 
 
+def test_about_half_of_the_winners_sum_is_background_as_the_third_answer_says():
+    rows, columns = np.mgrid[:32, :32] - 15.5
+    shares = []
+    for image in range(10):
+        r = compute(Views(view="photo", image=image), {})
+        products = (r.templates[int(r.scores.argmax())] * r.x).sum(axis=2)
+        shares.append(products[np.hypot(rows, columns) > 11].sum() / products.sum())
+    assert 0.4 < np.median(shares) < 0.7
+
+
 def test_own_weights_and_images():
     rng = np.random.default_rng(0)
     W, images = rng.normal(size=(3073, 3)), rng.integers(0, 256, size=(4, 32, 32, 3)).astype(np.uint8)
