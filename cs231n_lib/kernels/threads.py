@@ -77,18 +77,18 @@ def _add_up(parts: Iterable[Any], into: np.ndarray | None) -> None:
 class Workspaces:
     """Buffers that the tiles of one call share, one set in use per worker; gone when the call returns."""
 
-    def __init__(self, make: Callable[[int], Any]) -> None:
+    def __init__(self, make: Callable[[Any], Any]) -> None:
         self._make = make
-        self._free: dict[int, list[Any]] = defaultdict(list)
+        self._free: dict[Any, list[Any]] = defaultdict(list)
 
     @contextmanager
-    def borrow(self, images: int) -> Iterator[Any]:
-        """Lend a workspace for that many images: one returned earlier (its contents are stale), or a new one."""
-        free = self._free[images]
+    def borrow(self, size: Any) -> Iterator[Any]:
+        """Lend a workspace of that size: one returned earlier (its contents are stale), or a new one."""
+        free = self._free[size]
         try:
             workspace = free.pop()  # atomic, and so is append: no lock is needed
         except IndexError:
-            workspace = self._make(images)
+            workspace = self._make(size)
         yield workspace
         free.append(workspace)
 
