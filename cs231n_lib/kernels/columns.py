@@ -16,12 +16,14 @@ from math import prod
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
+from cs231n_lib.kernels.products import matmul_in_pieces
 from cs231n_lib.kernels.rows import RowClass, add_shifted, copy_shifted, row_classes, split_channels, stack
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
 TILE_BYTES = 1 << 19  # rows and products of one tile: half a core's L2 cache, measured better than 1 MB or more
 MIN_COLUMNS = 128  # fewer columns leave the product waiting for the weights
 DIRECT_WIDTH = 16  # output rows this wide are worth a product of their own, straight into the output
+SUMMED_AT_ONCE = 1 << 18  # entries of short products that wait for their sum: more would leave the cache
 MOST_SHORT_WEIGHTS = 1 << 14  # a dw this small stays in cache while short products are added to it
 
 
@@ -50,9 +52,9 @@ def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geome
                 copy_shifted(x[tile], shifted[:, :, :, :-1], rows, geometry)
                 columns = stack(shifted, rows.count, rows.stride, matrix.shape[3])
                 if direct:
-                    np.matmul(matrix, columns, out=out_rows.swapaxes(2, 3))
+                    matmul_in_pieces(matrix, columns, out_rows.swapaxes(2, 3))
                 else:
-                    np.matmul(matrix, columns[0], out=product)
+                    matmul_in_pieces(matrix, columns[0], product)
                     images_apart = product.reshape(*product.shape[:3], len(out_rows), -1)  # (G, p, F / G, n, q)
                     out_rows[...] = images_apart.transpose(3, 0, 2, 1, 4)
 
@@ -109,7 +111,12 @@ def _sum_of_short_products(
     copy_shifted(x, shifted, rows, geometry)
     upstream = stack(padded, rows.count, 1, filters, first=taps - 1)[0]  # (G, p, F / G, n q)
     columns = stack(shifted, rows.count, rows.stride, kernel_h * shifted.shape[3])[0]  # (G, p, KH KW C / G, n q)
-    dw = np.matmul(upstream, columns.swapaxes(2, 3)).sum(axis=1)
+    together = max(1, SUMMED_AT_ONCE // (filters * columns.shape[2]))
+    dw = np.zeros((groups, filters, columns.shape[2]), x.dtype)
+    for p in range(0, rows.count, together):
+        some = slice(p, p + together)
+        part = np.empty((groups, len(upstream[0, some]), *dw.shape[1:]), x.dtype)
+        dw += np.matmul(upstream[:, some], columns[:, some].swapaxes(2, 3), out=part).sum(axis=1)
     return dw.reshape(groups, filters, kernel_h, kernel_w, -1).transpose(0, 1, 4, 2, 3)
 
 
@@ -154,13 +161,13 @@ def _input_gradient(
         count = rows.count + here.shape[3] - 1
         columns = stack(padded, count, 1, matrix.shape[3], first=taps - here.shape[3])[0]
         shape = (groups, count, matrix.shape[2], images * out_w)
-        product = np.matmul(matrix, columns, out=seen[: prod(shape)].reshape(shape))
+        product = matmul_in_pieces(matrix, columns, seen[: prod(shape)].reshape(shape))
         by_column = product.reshape(groups, count, geometry.kernel[1], -1, images, out_w)
         add_shifted(dx, by_column, rows.every(phase), geometry)
 
 
 def _filters_with_bias(w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Return one matrix for each group, (G, 1, F / G, KH * (KW * C / G + 1)): the bias weighs the first line of ones."""
+    """Return a matrix for each group, (G, 1, F / G, KH * (KW * C / G + 1)): the bias weighs the first line of ones."""
     groups, (kernel_h, kernel_w) = geometry.groups, geometry.kernel
     filters = w.reshape(groups, -1, *w.shape[1:]).transpose(0, 1, 3, 4, 2)  # (G, F / G, KH, KW, C / G)
     lines = kernel_w * w.shape[1]
@@ -174,4 +181,4 @@ def _tile_images(x: np.ndarray, w: np.ndarray, geometry: Geometry, rows: RowClas
     """Return how many images make one tile: as many as the cache holds, but enough columns for the product."""
     out_w = geometry.out_size[1]
     per_image = out_w * (rows.rows * geometry.kernel[1] * x.shape[1] + rows.count * len(w)) * x.itemsize
-    return max(TILE_BYTES // per_image, -(-columns // out_w))
+    return max(1, TILE_BYTES // per_image, columns // out_w)

@@ -56,9 +56,11 @@ class Layout:
         product = (channels, self.blocks, self.block * self.many, length)
         if backward:
             product = (channels, -(-(self.rows.count + above) // self.block), self.block, length)
-        else:
-            padded = (0,)
-        return np.zeros(pixels, dtype), np.zeros(padded, dtype), np.empty(product, dtype), np.empty(product, dtype)
+        dout = np.zeros(padded if backward else 0, dtype)
+        return np.zeros(pixels, dtype), dout, np.empty(product, dtype), np.empty(product, dtype)
+
+    def workspaces(self, dtype: np.dtype, *, backward: bool) -> Workspaces:
+        return Workspaces(lambda shape: self.workspace(shape, dtype, backward=backward))
 
     def copy_pixels(self, x: np.ndarray, pixels: np.ndarray) -> None:
         """Fill pixels (plane, C, row, n, width) from x (n, C, H, W); the padding stays zero."""
@@ -76,7 +78,7 @@ def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
     bias = b.reshape(x.shape[1], 1, many, 1)
     for layout in _layouts(x, w, geometry):
         bands = _forward_bands(w, layout)
-        spaces = Workspaces(lambda shape, layout=layout: layout.workspace(shape, x.dtype, backward=False))
+        spaces = layout.workspaces(x.dtype, backward=False)
 
         def task(tile: Tile, layout: Layout = layout, bands: np.ndarray = bands, spaces: Workspaces = spaces) -> None:
             part, rows = x[tile], layout.rows
@@ -107,7 +109,7 @@ def depthwise_backward(
     dout_c = dout.reshape(len(x), x.shape[1], many, *geometry.out_size)
     for layout in _layouts(x, w, geometry):
         bands = [_backward_bands(w, layout, phase) for phase in range(min(layout.rows.stride, geometry.kernel[0]))]
-        spaces = Workspaces(lambda shape, layout=layout: layout.workspace(shape, x.dtype, backward=True))
+        spaces = layout.workspaces(x.dtype, backward=True)
         window = layout.rows.stride * (layout.block - 1) + geometry.kernel[0]
         dbands = np.zeros((*dw.shape[:2], layout.block * many, window), x.dtype)
 
@@ -144,7 +146,8 @@ def _sum_of_diagonals(bands: np.ndarray, layout: Layout) -> np.ndarray:
     """Return dw, (KW, C, m, KH), from the gradients of the bands: the adjoint of `_forward_bands`."""
     block, stride, kernel_h = layout.block, layout.rows.stride, layout.geometry.kernel[0]
     bands = bands.reshape(*bands.shape[:2], block, layout.many, -1)
-    return sum(bands[:, :, r, :, stride * r : stride * r + kernel_h] for r in range(block))
+    rows = [bands[:, :, r, :, stride * r : stride * r + kernel_h] for r in range(block)]
+    return np.sum(rows, axis=0)
 
 
 def _input_gradient(
@@ -156,7 +159,7 @@ def _input_gradient(
     layout: Layout,
     phase: int,
 ) -> None:
-    """Add to one tile's dx what reaches the input rows phase, phase + stride, ...: a plane of pixel columns at a time."""
+    """Add to one tile's dx what reaches the input rows phase, phase + stride, ...: one plane at a time."""
     rows, block = layout.rows.every(phase), layout.block
     into, pixel_rows = inside(rows.start, rows.spread, layout.rows.count + layout.tap_rows - 1, layout.geometry.size[0])
     count = into.stop - into.start  # rows outside the image need no gradient
