@@ -5,15 +5,17 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .collect import Submission, collect, entries_of
+from .collect import Submission, entries_of
 from .course import Course, CourseError, source_folder
 from .feedback import write_feedback
 from .gradebook import GradeBook
 from .grading import Graded, grade, prepare
 from .report import write_reports
 from .results import StudentResult, save, summarise
+from .roster import Roster
 from .sandbox import find_sandbox
 from .scheduler import Threads, write_atomically
+from .submitted import kept_students, received
 
 
 @dataclass(frozen=True)
@@ -29,22 +31,25 @@ class Evening:
 def grade_folder(
     course: Course,
     assignment: str,
-    folder: Path,
+    folder: Path | None,
     *,
     workers: int,
     allow_none: bool = False,
     only: tuple[str, ...] = (),
+    roster: Roster | None = None,
 ) -> Evening:
     """Grade all submissions in `folder` and write gradebook, feedback, CSV and report.
 
+    folder : a folder or a download, see `collect.survey`; None grades what was collected before
     only : names of notebooks, for a course that sets some of an assignment; none grades all
+    roster : the class list, to name students as the course does
     Raises CourseError before anything is graded if the folder, the assignment or the sandbox is not in order.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     # What is not in order is said before anything is built.
     source_folder(assignment)
-    entries_of(folder)
+    kept_students(course, assignment) if folder is None else entries_of(folder)
     sandbox = find_sandbox(allow_none=allow_none)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -53,7 +58,8 @@ def grade_folder(
         sandbox = replace(sandbox, data=data_folder())
         progress.update(step, description=f"preparing {assignment}")
         templates = prepare(course, assignment, only)
-        submissions = list(collect(folder, assignment, [template.name for template in templates]))
+        wanted = {template.name: template.grade_ids for template in templates}
+        submissions = list(received(course, assignment, folder, wanted, roster=roster))
         write_atomically(course.root / "sandbox-level", sandbox.level)
         book, results = GradeBook(course, assignment), []
         progress.update(step, description=f"grading {assignment}", total=len(submissions), completed=0)
