@@ -1,4 +1,4 @@
-"""The instructor's commands of a grading evening, hung into `cs231n`: collect, grade, report."""
+"""The instructor's commands of a grading evening, hung into `cs231n`: from a download to grades."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ COURSE = REPOSITORY / "build" / "course"
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `cs231n`."""
-    for command in (collect, grade, report):
+    for command in (collect, grade, regrade, report, export, gradescope):
         app.command(rich_help_panel="Instructor: grading")(command)
 
 
@@ -82,6 +82,33 @@ def grade(
     print_table(outcome)
 
 
+def regrade(
+    assignment: Assignment,
+    exercise: Annotated[list[str] | None, typer.Option(help="such as knn-no_loops; may be repeated")] = None,
+    student: Annotated[list[str] | None, typer.Option(help="a student's id; may be repeated")] = None,
+    course: Folder = COURSE,
+    workers: Workers = WORKERS,
+    no_sandbox: NoSandbox = False,
+) -> None:
+    """Grade again: these exercises, these students, or, with neither, what a changed spec touches.
+
+    Points given by hand stay.
+    """
+    from .evening import regrade as run
+    from .regrade import Again
+
+    again = Again(tuple(exercise or ()), tuple(student or ()))
+    with one_line_errors():
+        changes = run(Course(course.resolve()), assignment, again, workers=workers, allow_none=no_sandbox)
+    for name, question, before, after in changes:
+        print(f"{name}: {question} {_points(before)} -> {_points(after)}")
+    print(f"{len(changes)} scores changed")
+
+
+def _points(score: float | None) -> str:
+    return "not graded" if score is None else f"{score:g}"
+
+
 def report(assignment: Assignment, course: Folder = COURSE) -> None:
     """Write the report and the CSV files again, with what was graded by hand since."""
     from .report import write_reports
@@ -89,3 +116,50 @@ def report(assignment: Assignment, course: Folder = COURSE) -> None:
     with one_line_errors():
         for path in write_reports(Course(course.resolve()), assignment).values():
             print(path)
+
+
+def export(
+    assignment: Assignment,
+    canvas: Annotated[Path | None, typer.Option(help="Canvas's gradebook export, to be filled")] = None,
+    moodle: Annotated[Path | None, typer.Option(help="Moodle's grading worksheet, to be filled")] = None,
+    gradescope: Annotated[bool, typer.Option("--gradescope", help="a results.json per student")] = False,
+    column: Annotated[str, typer.Option(help="the assignment's heading in Canvas")] = "",
+    scale: Annotated[bool, typer.Option("--scale", help="convert to the maximum that the LMS has")] = False,
+    course: Folder = COURSE,
+) -> None:
+    """Write the grades as Canvas, Moodle or Gradescope read them, beside the report."""
+    from .current import current_results
+    from .exports import Export, canvas_csv, moodle_csv
+    from .gradescope import write_gradescope
+    from .scheduler import write_atomically
+
+    place = Course(course.resolve())
+    with one_line_errors():
+        if not (canvas or moodle or gradescope):
+            raise CourseError("export must be given --canvas FILE, --moodle FILE or --gradescope, got none")
+        results = current_results(place, assignment)
+        made: dict[str, Export] = {}
+        if canvas:
+            made["canvas.csv"] = canvas_csv(canvas, assignment, results, column=column, scale=scale)
+        if moodle:
+            made["moodle.csv"] = moodle_csv(moodle, results, scale=scale)
+        if gradescope:
+            print(write_gradescope(place.reports / assignment / "gradescope", results))
+    for name, filled in made.items():
+        target = place.reports / assignment / name
+        write_atomically(target, filled.text)
+        print(target)
+        for words, students in (("left empty, not fully graded", filled.waiting), ("not listed", filled.unknown)):
+            if students:
+                print(f"! {name}: {words}: {', '.join(students)}")
+
+
+def gradescope(
+    assignment: Assignment,
+    to: Annotated[Path, typer.Option(help="folder for the zip")] = REPOSITORY / "build" / "gradescope",
+) -> None:
+    """Make the autograder zip for Gradescope. It holds solutions: upload it as the autograder and nowhere else."""
+    from .gradescope import autograder_zip
+
+    with one_line_errors():
+        print(autograder_zip(assignment, to))

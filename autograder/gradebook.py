@@ -7,6 +7,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from .byhand import reviewed, settle
 from .collect import Submission
 from .course import Course, nbgrader_config
 from .grading import Graded, role_of
@@ -26,6 +27,7 @@ class GradeBook:
         """Record one student: the executed notebooks, the scores, and what needs a person."""
         from nbgrader.api import Gradebook
 
+        seen = reviewed(self.course, self.assignment, submission.student)
         with Gradebook(self.course.database) as book, warnings.catch_warnings():
             # nbgrader builds a submission's rows before it adds them to the session; SQLAlchemy 2.1 remarks on it.
             warnings.filterwarnings("ignore", message="Object of type .* not in session")
@@ -38,6 +40,7 @@ class GradeBook:
             nbformat.write(notebook, folder / f"{part.template.name}.ipynb")
             self.scorer.preprocess(notebook, self._resources(submission.student, part.template.name))
             self._mark_faults(submission.student, part)
+        settle(self.course, self.assignment, submission.student, seen)
 
     def _resources(self, student: str, notebook: str) -> dict:
         where = {

@@ -1,17 +1,15 @@
 """The class report and the CSV files, made from kept results and nbgrader's gradebook."""
 
-import csv
-import io
 import statistics
 from collections import Counter
 from urllib.parse import quote
 
-from .course import Course, CourseError
+from .course import Course
+from .current import current_results
 from .feedback import page
-from .results import STATUSES, Row, StudentResult, load
+from .results import STATUSES, Row, StudentResult
 from .scheduler import engine_version, write_atomically
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that starts so
+from .tables import csv_text
 
 
 def write_reports(course: Course, assignment: str) -> dict[str, str]:
@@ -19,43 +17,13 @@ def write_reports(course: Course, assignment: str) -> dict[str, str]:
 
     Raises CourseError if nothing was graded yet.
     """
-    if not (course.root / "gradebook.db").is_file():
-        raise CourseError(
-            f"{assignment} must be graded before there is a report; run: cs231n grade {assignment} FOLDER"
-        )
-    results = with_manual_scores(course, assignment, load(course, assignment))
-    if not results:
-        raise CourseError(
-            f"{assignment} must be graded before there is a report; run: cs231n grade {assignment} FOLDER"
-        )
+    results = current_results(course, assignment)
     folder = course.reports / assignment
     level = (course.root / "sandbox-level").read_text(encoding="utf-8")
     write_atomically(folder / "report.html", render(assignment, results, level=level))
     write_atomically(folder / "scores.csv", scores_csv(results))
     write_atomically(folder / "questions.csv", questions_csv(results))
     return {kind: str(folder / kind) for kind in ("report.html", "scores.csv", "questions.csv")}
-
-
-def with_manual_scores(course: Course, assignment: str, results: list[StudentResult]) -> list[StudentResult]:
-    """Put in what a person gave in formgrader: nbgrader's gradebook has the last word on a manual score."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(course.database) as book:
-        manual = {
-            (submission.student.id, notebook.name, grade.cell.name): float(grade.manual_score)
-            for submission in book.assignment_submissions(assignment)
-            for notebook in submission.notebooks
-            for grade in notebook.grades
-            if grade.manual_score is not None
-        }
-
-    def scored(student: str, row: Row) -> Row:
-        for cell in (row.question, f"{row.question}-tests"):
-            if (student, row.notebook, cell) in manual:
-                return Row(**{**row.__dict__, "score": manual[student, row.notebook, cell], "status": "ok"})
-        return row
-
-    return [StudentResult(r.student, [scored(r.student, row) for row in r.rows], r.flags) for r in results]
 
 
 def render(assignment: str, results: list[StudentResult], *, level: str) -> str:
@@ -111,13 +79,16 @@ def _question(rows: list[Row]) -> dict:
 
 
 def scores_csv(results: list[StudentResult]) -> str:
-    """Return one line per student: the sum, and a column per question."""
+    """Return one line per student: the sums, what lateness cost, and a column per question."""
     questions = list(dict.fromkeys(row.question for result in results for row in result.rows))
-    lines: list[list[object]] = [["student", "score", "max_score", "waiting", *questions]]
+    lines: list[list[object]] = [
+        ["student", "total", "max_score", "waiting", "score", "late_days", "late_penalty", *questions]
+    ]
     for result in results:
         points = {row.question: row.score for row in result.rows}
-        lines.append([result.student, result.score, result.max_score, result.waiting, *map(points.get, questions)])
-    return _csv(lines)
+        sums = [result.total, result.max_score, result.waiting, result.score, result.days_late, result.penalty]
+        lines.append([result.student, *sums, *map(points.get, questions)])
+    return csv_text(lines)
 
 
 def questions_csv(results: list[StudentResult]) -> str:
@@ -125,19 +96,4 @@ def questions_csv(results: list[StudentResult]) -> str:
     fields = ["notebook", "question", "score", "max_score", "status", "stage", "symptom", "message"]
     lines: list[list[object]] = [["student", *fields]]
     lines += [[result.student, *(getattr(row, f) for f in fields)] for result in results for row in result.rows]
-    return _csv(lines)
-
-
-def _csv(lines: list[list[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([[_safe(value) for value in line] for line in lines])
-    return text.getvalue()
-
-
-def _safe(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float | int):
-        return f"{value:g}"
-    written = str(value)
-    return "'" + written if written.startswith(FORMULA) else written
+    return csv_text(lines)

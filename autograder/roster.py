@@ -20,12 +20,13 @@ LMS = ("canvasid", "moodleid", "gradescopeid", "lmsid", "identifier", "canvasuse
 
 @dataclass(frozen=True)
 class Student:
-    """One line of a class list. id : what the course calls the student, and names their folder."""
+    """One line of a class list. id : what the course calls the student; line : its number, from 0 after the heading."""
 
     id: str
     name: str = ""
     email: str = ""
     keys: frozenset[str] = field(default_factory=frozenset)
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ def read_roster(path: Path) -> Roster:
         raise CourseError(f"roster must be a CSV file in UTF-8, got {str(path)!r}: {error}") from error
     lines = list(csv.DictReader(io.StringIO(text)))
     students: dict[str, Student] = {}
-    for line in lines:
+    for number, line in enumerate(lines):
         cells = {_heading(k): plain_text(v.strip()) for k, v in line.items() if k and isinstance(v, str) and v.strip()}
-        student = _student(cells)
+        student = _student(cells, number)
         if student is None:
             continue
         if student.id in students:
@@ -73,7 +74,7 @@ def read_roster(path: Path) -> Roster:
     return Roster(students)
 
 
-def _student(cells: dict[str, str]) -> Student | None:
+def _student(cells: dict[str, str], line: int) -> Student | None:
     # Canvas calls its own number ID and the institution's SIS User ID; the latter is the one people know.
     canvas = "sisuserid" in cells or "sisloginid" in cells
     ids = [cells[name] for name in ("sisloginid", "sisuserid", *ID) if name in cells and not (canvas and name == "id")]
@@ -88,7 +89,7 @@ def _student(cells: dict[str, str]) -> Student | None:
         return None
     others = [cells[n] for n in (*LMS, *ID) if n in cells]
     keys = {_key(clue) for clue in (chosen, *ids, email, email.partition("@")[0], *others) if clue}
-    return Student(chosen, name, email, frozenset(keys))
+    return Student(chosen, name, email, frozenset(keys), line)
 
 
 def _names(student: Student) -> set[str]:

@@ -24,8 +24,11 @@ def results():
 
 def test_scores_csv_is_quoted_and_guards_formulas():
     head, line = csv.reader(io.StringIO(scores_csv(results())))
-    assert head == ["student", "score", "max_score", "waiting", "knn-no_loops", "knn-q1", "knn-one_loop"]
-    assert line == ["'" + EVIL, "8", "15", "1", "8", "", "0"]
+    assert head == [
+        *["student", "total", "max_score", "waiting", "score", "late_days", "late_penalty"],
+        *["knn-no_loops", "knn-q1", "knn-one_loop"],
+    ]
+    assert line == ["'" + EVIL, "8", "15", "1", "8", "0", "0", "8", "", "0"]
 
 
 def test_questions_csv_says_why():
