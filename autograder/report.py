@@ -1,13 +1,14 @@
 """The class report and the CSV files, made from kept results and nbgrader's gradebook."""
 
 import statistics
-from collections import Counter
 from urllib.parse import quote
 
 from .course import Course
 from .current import current_results
 from .feedback import page
-from .results import STATUSES, Row, StudentResult
+from .item_analysis import FEW, Item, analyse, remarks
+from .plots import difficulty, first_failures, histogram
+from .results import STATUSES, StudentResult
 from .scheduler import engine_version, write_atomically
 from .tables import csv_text
 
@@ -28,22 +29,25 @@ def write_reports(course: Course, assignment: str) -> dict[str, str]:
 
 def render(assignment: str, results: list[StudentResult], *, level: str) -> str:
     """Return the report page."""
-    by_question: dict[tuple[str, str], list[Row]] = {}
-    for result in results:
-        for row in result.rows:
-            by_question.setdefault((row.notebook, row.question), []).append(row)
+    items = analyse(results)
+    max_score = max(result.max_score for result in results)
     return page("report.html").render(
         assignment=assignment,
         level=level,
         version=engine_version()[:12],
-        median=statistics.median(result.score for result in results),
-        max_score=max(result.max_score for result in results),
-        questions=[_question(rows) for rows in by_question.values()],
+        median=statistics.median(result.total for result in results),
+        max_score=max_score,
+        scores=histogram([result.total for result in results], max_score),
+        difficulty=difficulty(items) if len(results) >= FEW else "",
+        few=FEW,
+        questions=[_question(item, len(results)) for item in items],
+        remarks=remarks(items, len(results)),
         students=[
             {
                 "student": r.student,
-                "score": r.score,
+                "score": r.total,
                 "max_score": r.max_score,
+                "penalty": r.penalty,
                 "waiting": r.waiting,
                 "links": [(n, _link(assignment, r.student, n)) for n in sorted({row.notebook for row in r.rows})],
             }
@@ -59,22 +63,22 @@ def _link(assignment: str, student: str, notebook: str) -> str:
     return "../../feedback/" + quote(f"{student}/{assignment}/{notebook}.html")
 
 
-def _question(rows: list[Row]) -> dict:
-    counts = Counter(row.status for row in rows)
-    scores = [row.score for row in rows if row.score is not None]
-    reasons = Counter(
-        f"{row.stage or STATUSES[row.status]}{f': {row.symptom}' if row.symptom else ''}"
-        for row in rows
-        if row.status not in ("ok", "needs_person", "unanswered")
-    )
+def _question(item: Item, students: int) -> dict:
+    counted = [(status, item.counts[status]) for status in STATUSES if item.counts.get(status)]
+    n = sum(count for _, count in counted)
     return {
-        "question": rows[0].question,
-        "title": rows[0].title,
-        "max_score": rows[0].max_score,
-        "mean": round(statistics.fmean(scores), 2) if scores else None,
-        "shares": [(status, round(100 * counts[status] / len(rows), 2)) for status in STATUSES if counts[status]],
-        "label": ", ".join(f"{counts[status]} {STATUSES[status]}" for status in STATUSES if counts[status]),
-        "reasons": reasons.most_common(3),
+        "question": item.question,
+        "title": item.title,
+        "max_score": item.max_score,
+        "mean": round(item.mean, 2) if item.mean is not None else None,
+        "solved": f"{100 * item.solved:.0f} %" if item.solved is not None else "–",
+        "discrimination": f"{item.discrimination:.2f}" if item.discrimination is not None and students >= FEW else "–",
+        "shares": [(status, round(100 * count / n, 2)) for status, count in counted],
+        "label": ", ".join(f"{count} {STATUSES[status]}" for status, count in counted),
+        "reasons": item.failures[:3],
+        "failures": first_failures(item),
+        "failures_count": len(item.failures),
+        "failures_label": "; ".join(f"{count} × {name}" for name, count in item.failures),
     }
 
 
