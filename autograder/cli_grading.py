@@ -24,7 +24,7 @@ COURSE = REPOSITORY / "build" / "course"
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `cs231n`."""
-    for command in (collect, grade, regrade, report, export, gradescope):
+    for command in (collect, grade, regrade, report, export, similarity, gradescope):
         app.command(rich_help_panel="Instructor: grading")(command)
 
 
@@ -152,6 +152,33 @@ def export(
         for words, students in (("left empty, not fully graded", filled.waiting), ("not listed", filled.unknown)):
             if students:
                 print(f"! {name}: {words}: {', '.join(students)}")
+
+
+def similarity(
+    assignment: Assignment,
+    submissions: Annotated[Path | None, typer.Argument(help=f"{Download}; none takes what was collected")] = None,
+    roster: RosterFile = None,
+    course: Folder = COURSE,
+) -> None:
+    """Rank pairs of submissions by the code they share, for a person to look at. It changes no score."""
+    from .collect import collect as read
+    from .intake import notebook_ids
+    from .roster import read_roster
+    from .similarity import compare_class, write_similarity
+    from .submitted import kept
+
+    place = Course(course.resolve())
+    with one_line_errors():
+        ids = notebook_ids(assignment)
+        names = read_roster(roster) if roster else None
+        given = read(submissions, assignment, list(ids), roster=names, grade_ids=ids) if submissions else None
+        pairs, students = compare_class(assignment, given or kept(place, assignment, list(ids)))
+        files = write_similarity(place, assignment, pairs, students)
+    for pair in pairs[:10]:
+        print(f"{max(pair.shares):4.0%}  {' · '.join(pair.students)}  ({', '.join(pair.exercises)})")
+    print(f"{len(pairs)} pairs of {students} submissions to look at")
+    for path in files.values():
+        print(path)
 
 
 def gradescope(
