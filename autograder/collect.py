@@ -67,7 +67,7 @@ def survey(place: Path, assignment: str, wanted: list[str], roster: Roster | Non
         raise CourseError(f"{rule}, got {str(place)!r}")
     try:
         listing = list_place(place)
-        layout = recognise(listing, assignment, wanted)
+        layout = recognise(listing, assignment, wanted, archived=not place.is_dir())
     except UNREADABLE as error:
         raise CourseError(f"{rule}, got {str(place)!r}: {error}") from error
     if not layout.entries:

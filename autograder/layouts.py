@@ -50,9 +50,13 @@ class Layout:
     left: list[str]
 
 
-def recognise(listing: Listing, assignment: str, wanted: list[str]) -> Layout:
-    """Return whose the files of a download are. wanted : names of the assignment's notebooks, without .ipynb"""
-    listing = _unwrapped(listing, assignment)
+def recognise(listing: Listing, assignment: str, wanted: list[str], *, archived: bool) -> Layout:
+    """Return whose the files of a download are.
+
+    wanted : names of the assignment's notebooks, without .ipynb
+    archived : True for a zip, which often wraps everything in one folder; the only folder in a folder is a student's
+    """
+    listing = _unwrapped(listing, assignment, archived)
     metadata = next((i for i in listing.items if i.name == METADATA and len(i.path.parts) <= 2), None)
     if metadata is not None:
         return _gradescope(listing, metadata)
@@ -64,27 +68,37 @@ def recognise(listing: Listing, assignment: str, wanted: list[str]) -> Layout:
     return _plain(listing, wanted)
 
 
-def _unwrapped(listing: Listing, assignment: str) -> Listing:
+def _unwrapped(listing: Listing, assignment: str, archived: bool) -> Listing:
     """Step into a single folder, or a single zip of an LMS, that wraps the whole download."""
     loose = [item for item in listing.items if len(item.path.parts) == 1]
     if len(listing.folders) == 1 and not loose:
-        inner = [item.below() for item in listing.items]
-        folders = list(dict.fromkeys(item.path.parts[0] for item in inner if len(item.path.parts) > 1))
-        deeper = [name for name in folders if name != assignment]
-        files = [item for item in inner if len(item.path.parts) == 1]
-        students_files = any(item.path.suffix.lower() == ".ipynb" and not CANVAS.fullmatch(item.name) for item in files)
-        known = any(item.name == METADATA or CANVAS.fullmatch(item.name) for item in files)
-        if known or (not students_files and (deeper or any(item.is_zip for item in files))):
-            return _unwrapped(Listing(inner, folders, listing.flags), assignment)
+        items = [item.below() for item in listing.items]
+        folders = list(dict.fromkeys(item.path.parts[0] for item in items if len(item.path.parts) > 1))
+        inner = Listing(items, folders, listing.flags)
+        if _of_an_lms(inner) or (archived and _of_many(inner, assignment)):
+            return _unwrapped(inner, assignment, archived)
     if len(loose) == 1 and not listing.folders and loose[0].is_zip:
         try:
-            inside = _unwrapped(open_inside(loose[0]), assignment)
+            inside = _unwrapped(open_inside(loose[0]), assignment, True)
         except UNREADABLE:
             return listing  # it is somebody's broken submission, and will be reported as that
-        names = [item.path.parts[0] for item in inside.items]
-        if METADATA in names or any(MOODLE.fullmatch(n) or CANVAS.fullmatch(n) for n in names):
+        if _of_an_lms(inside):
             return inside
     return listing
+
+
+def _of_an_lms(listing: Listing) -> bool:
+    names = {item.path.parts[0] for item in listing.items}
+    flat = [item.name for item in listing.items if len(item.path.parts) == 1]
+    return METADATA in names or any(map(MOODLE.fullmatch, names)) or any(map(CANVAS.fullmatch, flat))
+
+
+def _of_many(listing: Listing, assignment: str) -> bool:
+    """True if this looks like a folder of students rather than like one student's."""
+    files = [item for item in listing.items if len(item.path.parts) == 1]
+    if any(item.path.suffix.lower() == ".ipynb" for item in files):
+        return False
+    return any(name != assignment for name in listing.folders) or any(item.is_zip for item in files)
 
 
 class _Loader(yaml.SafeLoader):

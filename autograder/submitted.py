@@ -6,6 +6,7 @@ submitted/STUDENT/ASSIGNMENT/N01_knn.ipynb · timestamp.txt · flags.json
 import datetime
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def keep(course: Course, assignment: str, submission: Submission, wanted: list[s
         write_atomically(folder / TIMESTAMP, submission.submitted + "\n")
     else:
         (folder / TIMESTAMP).unlink(missing_ok=True)
+
+
+def forget_guesses(course: Course, assignment: str, present: set[str]) -> None:
+    """Drop kept submissions whose student was a guess and who are not in `present`: they have a better name by now."""
+    for path in (course.root / "submitted").glob(f"*/{assignment}/{FLAGS}"):
+        guessed = any(name == "unmapped" for name, _ in json.loads(path.read_text(encoding="utf-8")))
+        if guessed and path.parents[1].name not in present:
+            shutil.rmtree(path.parent)
 
 
 def kept(course: Course, assignment: str, wanted: list[str], students: tuple[str, ...] = ()) -> Iterator[Submission]:

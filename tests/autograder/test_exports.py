@@ -155,3 +155,29 @@ def test_results_json_is_written_even_when_grading_cannot_start(tmp_path):
     answer = json.loads((tmp_path / "results" / "results.json").read_text())
     assert answer["tests"] == []
     assert "assignment must be one of" in answer["output"]
+
+
+@pytest.mark.slow
+def test_a_submission_in_gradescopes_folder_is_graded(tmp_path):
+    from autograder.build import build_release
+    from autograder.course import source_files
+    from autograder.demo import write_submission
+    from autograder.sandbox import find_sandbox
+    from autograder.source import read_source, solutions
+
+    try:
+        find_sandbox()
+    except CourseError as error:
+        pytest.skip(f"no sandbox on this machine: {error}")
+    build_release("a1", tmp_path / "release")
+    source = source_files("a1")[0]
+    answers = solutions(read_source(source))
+    write_submission(tmp_path / "release" / f"{source.stem}.ipynb", answers, tmp_path / "submission" / "my work")
+    command = [sys.executable, "-m", "autograder.gradescope", "a1", "--home", str(tmp_path)]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    answer = json.loads((tmp_path / "results" / "results.json").read_text())
+    mine = [test for test in answer["tests"] if test["tags"] == [source.stem]]
+    assert mine
+    assert all(test["score"] == test["max_score"] for test in mine)
+    assert all(test["score"] == 0.0 for test in answer["tests"] if test not in mine)
+    assert "BEGIN HIDDEN" not in json.dumps(answer)

@@ -10,6 +10,7 @@ import pytest
 from autograder.archive import MAX_MEMBERS
 from autograder.collect import collect, survey
 from autograder.course import Course, CourseError
+from autograder.intake import collect_into, notebook_ids
 from autograder.normalise import MAX_FILE
 from autograder.roster import read_roster
 from autograder.submitted import keep, kept, received
@@ -278,3 +279,40 @@ def test_a_later_hand_in_takes_the_place_of_an_earlier(tmp_path):
     keep(course, "a1", Submission("ann", {"N00_start": b"1", "N01_knn": b"2"}, (), "2026-01-01T00:00:00+00:00"), WANTED)
     keep(course, "a1", Submission("ann", {"N01_knn": b"3"}), WANTED)
     assert list(kept(course, "a1", WANTED)) == [Submission("ann", {"N01_knn": b"3"})]
+
+
+def test_one_students_deep_folder_is_not_taken_for_a_class(tmp_path):
+    folder = tmp_path / "in" / "eve" / "deep" / "er"
+    folder.mkdir(parents=True)
+    (folder / "N00_start.ipynb").write_bytes(b"1")
+    assert {name: s.notebooks for name, s in found(tmp_path / "in").items()} == {"eve": {"N00_start": b"1"}}
+
+
+def test_a_zip_may_wrap_the_class_in_one_folder(tmp_path):
+    files = {"all/ann/N00_start.ipynb": "1", "all/bob.zip": zipped({"N00_start.ipynb": "2"}), "__MACOSX/x": ""}
+    (tmp_path / "x.zip").write_bytes(zipped(files))
+    assert set(found(tmp_path / "x.zip")) == {"ann", "bob"}
+
+
+def test_moodle_unpacked_into_a_folder_of_its_own(tmp_path):
+    folder = tmp_path / "in" / "CS231n-a1-77" / "Jane Doe_77_assignsubmission_file_"
+    folder.mkdir(parents=True)
+    (folder / "N00_start.ipynb").write_bytes(b"1")
+    assert set(found(tmp_path / "in")) == {"Jane Doe"}
+
+
+def test_collecting_again_with_a_roster_leaves_no_guess_behind(tmp_path):
+    ids = notebook_ids("a1")
+    name = next(iter(ids))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / f"{name} (2).ipynb").write_bytes(b"1")
+    (folder / f"ann_{name}.ipynb").write_bytes(b"2")
+    course = Course(tmp_path / "course")
+    first = collect_into(course, "a1", folder, None)
+    assert len(first.unmapped) == 1
+    (folder / f"{name} (2).ipynb").rename(folder / f"bob_{name}.ipynb")
+    assert collect_into(course, "a1", folder, None).unmapped == []
+    assert [s.student for s in kept(course, "a1", list(ids))] == ["ann", "bob"]
+    about = json.loads((course.reports / "a1" / "collected.json").read_text())
+    assert [row[0] for row in about["rows"]] == ["ann", "bob"]
