@@ -175,7 +175,8 @@ def similarity(
         pairs, students = compare_class(assignment, given or kept(place, assignment, list(ids)))
         files = write_similarity(place, assignment, pairs, students)
     for pair in pairs[:10]:
-        print(f"{max(pair.shares):4.0%}  {' · '.join(pair.students)}  ({', '.join(pair.exercises)})")
+        more = f" and {len(pair.exercises) - 4} more" if len(pair.exercises) > 4 else ""
+        print(f"{max(pair.shares):4.0%}  {' · '.join(pair.students)}  ({', '.join(pair.exercises[:4])}{more})")
     print(f"{len(pairs)} pairs of {students} submissions to look at")
     for path in files.values():
         print(path)

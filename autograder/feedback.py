@@ -72,7 +72,9 @@ def tried(part: Graded, question: str) -> list[tuple[bool, str]]:
     for line in str(outputs[-1]["data"].get("text/plain", "")).splitlines()[2:4] if outputs else []:
         stages = re.findall(r"([✓✗]) (.+?)(?=  [✓✗] |$)", line.strip())
         if stages:
-            return [(mark == "✓", name) for mark, name in stages]
+            # What the hidden stages are called would tell what they try.
+            named = [(mark == "✓", "hidden tests" if name.startswith("hidden") else name) for mark, name in stages]
+            return list(dict.fromkeys(named))
     return []
 
 

@@ -76,6 +76,8 @@ def _answers(templates: list[Template], submission: Submission) -> dict[str, str
 def _joined(student: str, answers: dict[str, str]) -> Code:
     text, starts = "", []
     for grade_id, source in answers.items():
+        if not source.strip():
+            continue
         starts.append((len(text), grade_id))
         text += f"# ---- {grade_id}\n{source}\n\n"
     return Code(student, text, starts)
@@ -146,7 +148,8 @@ def _ends(code: Code) -> list[int]:
 
 
 def _meets(spans: list[tuple[int, int]], start: int, end: int) -> bool:
-    return any(a < end and b > start for a, b in spans)
+    """True if a match lies in an exercise with more than its edge: a match runs on over comments between two."""
+    return any(min(b, end) - max(a, start) >= K for a, b in spans)
 
 
 def _marked(text: str, spans: list[tuple[int, int]]) -> list[tuple[str, bool]]:

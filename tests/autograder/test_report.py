@@ -3,7 +3,9 @@
 import csv
 import io
 
-from autograder.feedback import clean_markdown, highlight
+from autograder.feedback import clean_markdown, highlight, tried
+from autograder.grading import Graded
+from autograder.normalise import Answers
 from autograder.report import questions_csv, render, scores_csv
 from autograder.results import Row, StudentResult
 
@@ -57,3 +59,21 @@ def test_students_markdown_keeps_its_form_and_loses_its_teeth():
 
 def test_code_is_escaped():
     assert "<script>" not in highlight("x = '<script>'")
+
+
+def test_feedback_says_what_was_tried_and_not_what_the_hidden_tests_are():
+    def verdict(text):
+        return Graded(
+            None, Answers(), {"verdicts": [{"grade_id": "q-tests", "outputs": [{"data": {"text/plain": text}}]}]}
+        )
+
+    head = "✗ q · Title: not yet right\n  0 of 4 points so far\n"
+    assert tried(verdict(head + "  ✓ shape  ✓ as many test as training rows  ✗ 3-4-5 triangle"), "q") == [
+        (True, "shape"),
+        (True, "as many test as training rows"),
+        (False, "3-4-5 triangle"),
+    ]
+    passed = verdict(head + "  ✓ shape  ✓ hidden: ties  ✓ hidden: uint8")
+    assert tried(passed, "q") == [(True, "shape"), (True, "hidden tests")]
+    assert tried(verdict(head + "  ✓ shape  ✗ hidden tests"), "q") == [(True, "shape"), (False, "hidden tests")]
+    assert tried(verdict(""), "q") == tried(Graded(None, Answers(), {}), "q") == []

@@ -107,3 +107,4 @@ def test_it_reads_a_class_as_it_was_handed_in(tmp_path):
     assert set(pairs[0].students) == {"crashing", "reference"}
     assert min(pairs[0].shares) > 0.8
     assert "knn-no_loops" in pairs[0].exercises
+    assert not [name for name in pairs[0].exercises if name.startswith(("softmax", "net", "feat"))]  # not handed in
