@@ -162,10 +162,10 @@ def similarity(
 ) -> None:
     """Rank pairs of submissions by the code they share, for a person to look at. It changes no score."""
     from .collect import collect as read
+    from .collected import kept
     from .intake import notebook_ids
     from .roster import read_roster
     from .similarity import compare_class, write_similarity
-    from .submitted import kept
 
     place = Course(course.resolve())
     with one_line_errors():

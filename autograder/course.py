@@ -30,8 +30,8 @@ class Course:
     def release(self, assignment: str) -> Path:
         return self.root / "release" / assignment
 
-    def submitted(self, student: str, assignment: str) -> Path:
-        return self.root / "submitted" / student / assignment
+    def collected(self, student: str, assignment: str) -> Path:
+        return self.root / "collected" / student / assignment
 
     def autograded(self, student: str, assignment: str) -> Path:
         return self.root / "autograded" / student / assignment

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .collect import Submission, entries_of
+from .collected import kept_students, received
 from .course import Course, CourseError, source_folder
 from .feedback import write_feedback
 from .gradebook import GradeBook
@@ -16,7 +17,6 @@ from .results import StudentResult, load, save, summarise
 from .roster import Roster
 from .sandbox import find_sandbox
 from .scheduler import Threads, write_atomically
-from .submitted import kept_students, received
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from typing import Any
 from .archive import list_place
 from .choose import choose
 from .collect import Submission
+from .collected import keep
 from .course import REPOSITORY, Course, source_folder
 from .intake import notebook_ids
 from .results import STATUSES, Row, StudentResult
 from .scheduler import write_atomically
-from .submitted import keep
 
 HOME = Path("/autograder")
 SETUP = """#!/usr/bin/env bash

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .collect import Survey, read_all, survey
+from .collected import forget_guesses, keep
 from .course import Course, source_files
 from .roster import read_roster
 from .scheduler import write_atomically
 from .source import read_source
-from .submitted import forget_guesses, keep
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def collect_into(course: Course, assignment: str, place: Path, roster: Path | No
         keep(course, assignment, submission, list(ids))
         rows.append((submission.student, len(submission.notebooks), len(ids), submission.flags))
     forget_guesses(course, assignment, {student for student, _, _, _ in rows})
-    intake = Intake(looked, course.root / "submitted", rows)
+    intake = Intake(looked, course.root / "collected", rows)
     about = {"kind": looked.kind, "left": looked.left, "missing": looked.missing, "flags": looked.flags, "rows": rows}
     write_atomically(course.reports / assignment / "collected.json", json.dumps(about, indent=1))
     return intake

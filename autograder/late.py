@@ -24,8 +24,8 @@ from typing import Any
 from nbgrader.plugins import BasePlugin
 from traitlets import Dict, Float
 
+from .collected import handed_in, moment
 from .course import Course, CourseError
-from .submitted import handed_in, moment
 
 FILE = "late.toml"
 DAY = 86_400.0

@@ -15,6 +15,7 @@ from .course import REPOSITORY
 HARNESS = "cs231n_lib.check.harness"  # every test cell goes through it, whatever its spec imports
 
 
+@cache
 def spec_digest(exercise_id: str, test_cell: str) -> str:
     """Return a digest of what decides on an exercise's points. test_cell : the whole source of its test cell"""
     spec = exercises().get(exercise_id)

@@ -9,11 +9,11 @@ import pytest
 
 from autograder.archive import MAX_MEMBERS
 from autograder.collect import collect, survey
+from autograder.collected import keep, kept, received
 from autograder.course import Course, CourseError
 from autograder.intake import collect_into, notebook_ids
 from autograder.normalise import MAX_FILE
 from autograder.roster import read_roster
-from autograder.submitted import keep, kept, received
 
 WANTED = ["N00_start", "N01_knn"]
 

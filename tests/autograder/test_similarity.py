@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autograder.collected import received
 from autograder.course import Course
 from autograder.demo import write_submissions
 from autograder.similarity import Code, compare_class, ranked, write_similarity
-from autograder.submitted import received
 
 pytest.importorskip("copydetect", reason="the extra `similarity` is not installed")
 

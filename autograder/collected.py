@@ -1,6 +1,9 @@
-"""The course's own copy of what was handed in, in nbgrader's layout: what grading and grading again start from.
+"""The course's own copy of what was handed in: what grading and grading again start from.
 
-submitted/STUDENT/ASSIGNMENT/N01_knn.ipynb · timestamp.txt · flags.json
+    collected/STUDENT/ASSIGNMENT/N01_knn.ipynb · timestamp.txt · flags.json
+
+It is not nbgrader's folder `submitted` on purpose: formgrader offers to autograde what lies there, with one click and
+without a sandbox.
 """
 
 import datetime
@@ -44,7 +47,7 @@ def received(
 
 def keep(course: Course, assignment: str, submission: Submission, wanted: list[str]) -> None:
     """Keep a submission; an earlier one of the same student gives way, for the notebooks in `wanted`."""
-    folder = course.submitted(submission.student, assignment)
+    folder = course.collected(submission.student, assignment)
     folder.mkdir(parents=True, exist_ok=True)
     for name in wanted:
         path = folder / f"{name}.ipynb"
@@ -54,7 +57,6 @@ def keep(course: Course, assignment: str, submission: Submission, wanted: list[s
             path.unlink(missing_ok=True)
     write_atomically(folder / FLAGS, json.dumps(submission.flags, indent=1))
     if submission.submitted:
-        # nbgrader reads this file too; it takes a time without a zone as UTC.
         write_atomically(folder / TIMESTAMP, submission.submitted + "\n")
     else:
         (folder / TIMESTAMP).unlink(missing_ok=True)
@@ -62,7 +64,7 @@ def keep(course: Course, assignment: str, submission: Submission, wanted: list[s
 
 def forget_guesses(course: Course, assignment: str, present: set[str]) -> None:
     """Drop kept submissions whose student was a guess and who are not in `present`: they have a better name by now."""
-    for path in (course.root / "submitted").glob(f"*/{assignment}/{FLAGS}"):
+    for path in (course.root / "collected").glob(f"*/{assignment}/{FLAGS}"):
         guessed = any(name == "unmapped" for name, _ in json.loads(path.read_text(encoding="utf-8")))
         if guessed and path.parents[1].name not in present:
             shutil.rmtree(path.parent)
@@ -78,7 +80,7 @@ def kept(course: Course, assignment: str, wanted: list[str], students: tuple[str
     if unknown:
         raise CourseError(f"student must be one who handed in {assignment}, got {unknown[0]!r}")
     for name in students or names:
-        folder = course.submitted(name, assignment)
+        folder = course.collected(name, assignment)
         notebooks = {n: (folder / f"{n}.ipynb").read_bytes() for n in wanted if (folder / f"{n}.ipynb").is_file()}
         flags: tuple[Flag, ...] = tuple((f, d) for f, d in json.loads((folder / FLAGS).read_text(encoding="utf-8")))
         yield Submission(name, notebooks, flags, handed_in(course, assignment, name))
@@ -86,7 +88,7 @@ def kept(course: Course, assignment: str, wanted: list[str], students: tuple[str
 
 def kept_students(course: Course, assignment: str) -> list[str]:
     """Return who handed in, in order. Raises CourseError if nobody did."""
-    names = sorted(path.parents[1].name for path in (course.root / "submitted").glob(f"*/{assignment}/{FLAGS}"))
+    names = sorted(path.parents[1].name for path in (course.root / "collected").glob(f"*/{assignment}/{FLAGS}"))
     if not names:
         raise CourseError(
             f"{assignment} must be collected before it is graded; run: cs231n grade {assignment} SUBMISSIONS"
@@ -96,7 +98,7 @@ def kept_students(course: Course, assignment: str) -> list[str]:
 
 def handed_in(course: Course, assignment: str, student: str) -> str:
     """Return when a student handed in, in ISO 8601, or "" if that is not known."""
-    path = course.submitted(student, assignment) / TIMESTAMP
+    path = course.collected(student, assignment) / TIMESTAMP
     return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
 
