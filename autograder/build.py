@@ -12,7 +12,7 @@ from cs231n_lib.check import exercises
 
 from .course import REPOSITORY, STUB, Course, CourseError, nbgrader_config, source_files
 from .late import read_policy
-from .source import Cell, read_source, region, to_notebook
+from .source import STUDENT_CELL, Cell, read_source, region, to_notebook
 
 MIN_LINE = 12  # characters: shorter lines, such as `return x`, say nothing
 READABLE = {".ipynb", ".py", ".md", ".toml", ".txt", ".yml", ".html", ".js", ".css", ".json"}
@@ -22,6 +22,8 @@ class ClearSolutionsKindly(ClearSolutions):
     """nbgrader's stub, but a comment at the top level of a cell, where raising would stop `Run All`."""
 
     def _replace_solution_region(self, cell: Any, language: str) -> bool:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == STUDENT_CELL:
+            return True  # a student fills it in and replaces nothing: it is given out as it stands
         replaced = super()._replace_solution_region(cell, language)
         if replaced and cell.cell_type == "code":
             cell.source = "\n".join("# YOUR CODE HERE" if line == STUB else line for line in cell.source.splitlines())

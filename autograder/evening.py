@@ -65,12 +65,14 @@ def grade_folder(
         chosen = again.students if again else ()
         submissions = list(received(course, assignment, folder, wanted, roster=roster, students=chosen))
         write_atomically(course.root / "sandbox-level", sandbox.level)
+        # Some of a class graded again: the others handed in too.
+        everyone = set(kept_students(course, assignment)) if again else {s.student for s in submissions}
         book, results = GradeBook(course, assignment), []
         progress.update(step, description=f"grading {assignment}", total=len(submissions), completed=0)
 
         def store(submission: Submission, graded: list[Graded]) -> None:
             graded = completed(course, assignment, templates, submission, graded)
-            result = summarise(submission, graded)
+            result = summarise(submission, graded, everyone)
             book.store(submission, graded)
             write_feedback(course, assignment, result, graded)
             save(course, assignment, result)
