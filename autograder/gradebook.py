@@ -1,14 +1,15 @@
 """Write results into nbgrader's gradebook through nbgrader's own scorer. One writer, one thread."""
 
-import re
 import warnings
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
+from .byhand import reviewed, settle
 from .collect import Submission
 from .course import Course, nbgrader_config
+from .defang import Shown, markdown, panel, plain, shown
 from .grading import Graded, role_of
 
 
@@ -26,6 +27,7 @@ class GradeBook:
         """Record one student: the executed notebooks, the scores, and what needs a person."""
         from nbgrader.api import Gradebook
 
+        seen = reviewed(self.course, self.assignment, submission.student)
         with Gradebook(self.course.database) as book, warnings.catch_warnings():
             # nbgrader builds a submission's rows before it adds them to the session; SQLAlchemy 2.1 remarks on it.
             warnings.filterwarnings("ignore", message="Object of type .* not in session")
@@ -38,6 +40,7 @@ class GradeBook:
             nbformat.write(notebook, folder / f"{part.template.name}.ipynb")
             self.scorer.preprocess(notebook, self._resources(submission.student, part.template.name))
             self._mark_faults(submission.student, part)
+        settle(self.course, self.assignment, submission.student, seen)
 
     def _resources(self, student: str, notebook: str) -> dict:
         where = {
@@ -85,41 +88,38 @@ def executed(part: Graded) -> NotebookNode:
     notebook = nbformat.from_dict(part.template.notebook)
     notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
     verdicts = {v["grade_id"]: v for v in part.record.get("verdicts", [])}
-    shown = part.record.get("shown", {})
+    reports = part.record.get("shown", {})
     for cell in notebook.cells:
         role = role_of(cell)
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         if role == "answer" and grade_id in part.answers.cells:
-            cell.source = disarm(part.answers.cells[grade_id])
+            cell.source = markdown(part.answers.cells[grade_id])
         elif role == "solution":
             cell.source = part.answers.cells.get(grade_id, cell.source)
-            cell.outputs = _shown(shown.get(grade_id, {}))
+            cell.outputs = _shown(shown(reports.get(grade_id)))
         elif role == "tests":
             cell.outputs = _outcome(verdicts.get(grade_id), part)
     return notebook
 
 
-def disarm(markdown: str) -> str:
-    """Make tags in a student's text plain text: formgrader shows it to an instructor whose session it could use."""
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
-
-
-def _shown(report: dict) -> list[NotebookNode]:
+def _shown(report: Shown) -> list[NotebookNode]:
     outputs = []
-    if report.get("text"):
-        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=str(report["text"])))
-    for picture in report.get("pictures", []):
+    if report.text:
+        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=report.text))
+    for picture in report.pictures:
         outputs.append(nbformat.v4.new_output("display_data", data={"image/png": picture, "text/plain": "a figure"}))
-    if report.get("error"):
-        error = report["error"]
-        outputs.append(_error(str(error.get("type", "Error")), str(error.get("message", ""))))
+    if report.error:
+        outputs.append(_error(*report.error))
     return outputs
 
 
 def _error(name: str, message: str) -> NotebookNode:
-    return nbformat.v4.new_output(
-        "error", ename=name[:80], evalue=message[:500], traceback=[f"{name}: {message}"[:600]]
-    )
+    name, message = plain(name)[:80], plain(message)[:500]
+    return nbformat.v4.new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
+
+
+def _panel(data: dict) -> dict[str, str]:
+    return {"text/html": panel(str(data.get("text/html", ""))), "text/plain": plain(data.get("text/plain", ""))}
 
 
 def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
@@ -129,7 +129,7 @@ def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
         return [_error(part.answers.fault or "infra_error", str(reason))]
     if verdict["status"] == "infra_error" or not verdict["outputs"]:
         return [_error(verdict["status"], verdict["message"])]
-    panels = [nbformat.v4.new_output("display_data", data=output["data"]) for output in verdict["outputs"]]
+    panels = [nbformat.v4.new_output("display_data", data=_panel(output["data"])) for output in verdict["outputs"]]
     score = nbformat.v4.new_output(
         "execute_result", data={"text/plain": repr(float(verdict["points"]))}, execution_count=None
     )
