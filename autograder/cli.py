@@ -20,7 +20,7 @@ COURSE = REPOSITORY / "build" / "course"
 def register(app: typer.Typer) -> None:
     """Add the instructor's commands to the student's."""
     panel = "Instructor"
-    for command in (build, release, grade, report, demo, bugs):
+    for command in (build, seal, release, grade, report, leaderboard, demo, bugs):
         app.command(rich_help_panel=panel)(command)
 
 
@@ -53,6 +53,14 @@ def build(
             if execute:
                 for path in execute_solutions(name, REPOSITORY / "build" / "solved" / name):
                     print(path.relative_to(REPOSITORY))
+
+
+def seal(course: Folder = COURSE) -> None:
+    """Draw the course's sealed test set for N12; `release` packs its pictures, its labels stay with the course."""
+    from .seal import write_sealed
+
+    with _one_line_errors():
+        print(write_sealed(Course(course.resolve())))
 
 
 def release(
@@ -98,6 +106,23 @@ def report(assignment: Assignment, course: Folder = COURSE) -> None:
     with _one_line_errors():
         for path in write_reports(Course(course.resolve()), assignment).values():
             print(path)
+
+
+def leaderboard(
+    files: Annotated[
+        list[Path], typer.Argument(help="folders of submissions, certificates STUDENT.json, earlier leaderboards")
+    ],
+    course: Folder = COURSE,
+    practice: Annotated[bool, typer.Option(help="score against the public practice set")] = False,
+) -> None:
+    """Score the certificates of N12 anew and merge them into leaderboard.json and leaderboard.csv in the reports."""
+    from .leaderboard import merge_files, print_board
+
+    with _one_line_errors():
+        board = merge_files(Course(course.resolve()), files, practice=practice)
+    print_board(board)
+    if board.refused:
+        raise typer.Exit(1)
 
 
 def demo(workers: Annotated[int, typer.Option(help="notebooks graded at a time")] = os.cpu_count() or 1) -> None:

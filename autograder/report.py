@@ -117,7 +117,7 @@ def scores_csv(results: list[StudentResult]) -> str:
     for result in results:
         points = {row.question: row.score for row in result.rows}
         lines.append([result.student, result.score, result.max_score, result.waiting, *map(points.get, questions)])
-    return _csv(lines)
+    return csv_text(lines)
 
 
 def questions_csv(results: list[StudentResult]) -> str:
@@ -125,10 +125,11 @@ def questions_csv(results: list[StudentResult]) -> str:
     fields = ["notebook", "question", "score", "max_score", "status", "stage", "symptom", "message"]
     lines: list[list[object]] = [["student", *fields]]
     lines += [[result.student, *(getattr(row, f) for f in fields)] for result in results for row in result.rows]
-    return _csv(lines)
+    return csv_text(lines)
 
 
-def _csv(lines: list[list[object]]) -> str:
+def csv_text(lines: list[list[object]]) -> str:
+    """Return lines as CSV, every field quoted, and none that a spreadsheet would run."""
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows([[_safe(value) for value in line] for line in lines])
     return text.getvalue()

@@ -24,7 +24,11 @@ LINE = 100  # characters of digits or JSON in a printed line
 def as_digits(labels: np.ndarray) -> str:
     """Return labels 0 to 9 as text, 100 digits to a line. labels : int (N,)"""
     labels = np.asarray(labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < 10):
+    if (
+        labels.ndim != 1
+        or labels.dtype.kind not in "iu"
+        or (labels.size and not 0 <= labels.min() <= labels.max() < 10)
+    ):
         raise ValueError(f"as_digits: labels must be a row of whole numbers 0 to 9, got {labels.dtype} {labels.shape}")
     text = "".join(map(str, labels.tolist()))
     return "\n".join(text[i : i + LINE] for i in range(0, len(text), LINE))

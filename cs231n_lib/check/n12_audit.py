@@ -22,7 +22,7 @@ def random_people(rng: np.random.Generator, names: np.ndarray, sizes: tuple[int,
     """Return labels, predictions and groups, mixed; groups are of different sizes and the model errs in each."""
     groups = np.repeat(names, sizes)
     y = rng.integers(0, 4, size=len(groups))
-    rates = np.linspace(0.35, 0.95, len(names))[rng.permutation(len(names))]
+    rates = np.linspace(0.31, 0.93, len(names))[rng.permutation(len(names))]
     wrong = np.concatenate([np.arange(n) >= round(r * n) for n, r in zip(sizes, rates, strict=True)])
     predicted = np.where(wrong, (y + rng.integers(1, 4, size=len(y))) % 4, y)
     order = rng.permutation(len(y))
@@ -85,7 +85,9 @@ def gap_case(
             name="gap",
             symptoms=[
                 Symptom("sign", lambda g: np.allclose(g, want.min() - want.max()), "The gap is best minus worst: > 0."),
-                Symptom("to-mean", lambda g: np.allclose(g, want.mean() - want.min()), "Best minus worst, not the mean."),
+                Symptom(
+                    "to-mean", lambda g: np.allclose(g, want.mean() - want.min()), "Best minus worst, not the mean."
+                ),
                 Symptom(
                     "to-overall",
                     lambda g: np.allclose(g, np.mean(y == predicted) - want.min()),
@@ -176,9 +178,7 @@ def wilson_case(subject: Subject, report: Report, right: int, total: int, z: flo
                 near(max(0.0, p - plain), min(1.0, p + plain)),
                 "This is the usual p ± z sqrt(p (1 - p) / n), cut off at 0 and 1: at both ends it has no width.",
             ),
-            Symptom(
-                "not-divided", near(middle - z * spread, middle + z * spread), "Divide both ends by 1 + z² / n."
-            ),
+            Symptom("not-divided", near(middle - z * spread, middle + z * spread), "Divide both ends by 1 + z² / n."),
             Symptom(
                 "middle",
                 near(p - z * spread / shrink, p + z * spread / shrink),
@@ -261,7 +261,7 @@ def compare_audit(subject: Subject, report: Report, right: np.ndarray, slices: d
          "These are all slices under the overall accuracy. Half of all slices are, by chance: let `interval` decide."),
         ("low-end", sorted(n for n, k in known.items() if k[1] < overall),
          "Compare the high end of the interval: the whole interval has to lie under the overall accuracy."),
-        ("above", sorted(n for n, k in known.items() if k[1] > overall), "These are the slices that are better."),
+        ("above", sorted(n for n, k in known.items() if k[2] > overall), "These are the slices that are not worse."),
         ("outside", sorted(n for n, k in known.items() if not k[1] <= overall <= k[2]),
          "A slice that is better than the rest is no finding here."),
         ("to-half", sorted(n for n, k in known.items() if k[2] < 0.5), "Compare with the overall accuracy, not 1/2."),

@@ -74,7 +74,7 @@ def examine_certificate(subject: Subject, rng: np.random.Generator, report: Repo
             report.partly(
                 2 / 3,
                 f"the sealed test was taken {uses} times",
-                hint="The first time counts. Whoever chooses the best of several tests has made a validation set of it.",
+                hint="The first time counts. Whoever chooses the best of several tests has used them for validation.",
                 symptom="used-again",
             )
 

@@ -8,8 +8,9 @@ from .report import Report
 from .spec import exercise
 from .subject import Call, StudentError, Subject
 
-COUNT, NEW, EPOCHS = 600, 500, 6
-LEAST, TARGET = 0.55, 0.90  # from the first on half of the points; a linear classifier stays under 0.45
+COUNT, NEW, EPOCHS = 600, 300, 6
+ASKED = 100  # pictures for what a model trained for one epoch is asked: whether it answers alike, not rightly
+LEAST, TARGET = 0.75, 0.90  # from the first on half of the points; the nearest neighbour reaches 0.66 to 0.69
 BUDGET = 12.0  # seconds on one core for one training; the reference takes 3
 NAMES = ("images", "labels")
 
@@ -22,11 +23,12 @@ def examine_fit(subject: Subject, rng: np.random.Generator, report: Report) -> N
 def draw(rng: np.random.Generator, count: int, size: tuple[int, int], kinds: int) -> tuple[np.ndarray, np.ndarray]:
     """Return pictures uint8 (count, H, W, 3) and labels int64 (count,): one motif each, anywhere, on noise.
 
-    Class k is motif k, 6 x 6 pixels of colour. It stands anywhere, so neither a template of the whole picture nor its
-    average colour tells the class.
+    Class k is motif k, 6 x 6 pixels of colour. It stands anywhere, so a template of the whole picture is at a loss; all
+    motifs have the same mean and spread in each colour channel, so those tell nothing either.
     """
-    motifs = rng.normal(scale=70, size=(kinds, 6, 6, 3))
+    motifs = rng.normal(size=(kinds, 6, 6, 3))
     motifs -= motifs.mean(axis=(1, 2), keepdims=True)
+    motifs *= 60 / motifs.std(axis=(1, 2), keepdims=True)
     labels = rng.permutation(np.arange(count) % kinds)
     pictures = rng.normal(128, 30, size=(count, *size, 3))
     for picture, label in zip(pictures, labels, strict=True):
@@ -35,9 +37,7 @@ def draw(rng: np.random.Generator, count: int, size: tuple[int, int], kinds: int
     return np.clip(pictures, 0, 255).round().astype(np.uint8), labels
 
 
-def fit_case(
-    subject: Subject, rng: np.random.Generator, report: Report, *, size: tuple[int, int], kinds: int
-) -> None:
+def fit_case(subject: Subject, rng: np.random.Generator, report: Report, *, size: tuple[int, int], kinds: int) -> None:
     """Train with the student's recipe on pictures of this size, then judge what the model says of new ones."""
     x, y = draw(rng, COUNT + NEW, size, kinds)
     seed = int(rng.integers(1000))
@@ -45,11 +45,11 @@ def fit_case(
         model = _trained(subject.call(x[:60], y[:60], epochs=1, seed=seed), report)
         _labels(model, x[:7], kinds, report)
     with report.stage("the seed decides"):
-        first, again = (_labels(model, x[COUNT:], kinds, report) for _ in range(2))
+        first, again = (_labels(model, x[-ASKED:], kinds, report) for _ in range(2))
         _same_twice(first, again, report)
         twin = _trained(subject.call(x[:60], y[:60], epochs=1, seed=seed), report)
         report.require(
-            bool(np.mean(_labels(twin, x[COUNT:], kinds, report) == first) > 0.98),
+            bool(np.mean(_labels(twin, x[-ASKED:], kinds, report) == first) > 0.98),
             "two trainings with the same seed give models that disagree",
             hint="Draw everything from generators made from `seed`: first weights, order of the pictures, flips. In "
             "PyTorch, torch.manual_seed(seed) at the start of fit.",
@@ -66,7 +66,7 @@ def fit_case(
         )
         trained = _trained(call, report)
         report.require(
-            bool(np.mean(_labels(model, x[COUNT:], kinds, report) == first) > 0.98),
+            bool(np.mean(_labels(model, x[-ASKED:], kinds, report) == first) > 0.98),
             "the first model says something else after a second one was trained",
             hint="Make the net inside fit: one that stands outside is shared by all trainings.",
             symptom="shared-model",
@@ -146,8 +146,8 @@ def _alone(model: Subject, images: np.ndarray, said: np.ndarray, kinds: int, rep
     """Require that a picture's label does not depend on the pictures it comes with."""
     few = 24
     singly = np.concatenate([_labels(model, images[i : i + 1], kinds, report) for i in range(few)])
-    backwards = _labels(model, images[::-1], kinds, report)[::-1]
-    apart = max(float(np.mean(singly != said[:few])), float(np.mean(backwards != said)))
+    backwards = _labels(model, images[:ASKED][::-1], kinds, report)[::-1]
+    apart = max(float(np.mean(singly != said[:few])), float(np.mean(backwards != said[:ASKED])))
     report.require(
         apart <= 0.05,
         f"{100 * apart:.0f} % of the labels change when the pictures come alone or in another order",
@@ -155,9 +155,7 @@ def _alone(model: Subject, images: np.ndarray, said: np.ndarray, kinds: int, rep
     )
 
 
-def _judge(
-    said: np.ndarray, y: np.ndarray, known: np.ndarray, y_known: np.ndarray, kinds: int, report: Report
-) -> None:
+def _judge(said: np.ndarray, y: np.ndarray, known: np.ndarray, y_known: np.ndarray, kinds: int, report: Report) -> None:
     """Compare with the truth; where it falls short, say what is seen."""
     right, learned = float(np.mean(said == y)), float(np.mean(known == y_known))
     message = (
@@ -182,7 +180,7 @@ def _judge(
             "rate by 10) or never began (do the optimizer's parameters belong to this net?).",
             symptom="one-class",
         )
-    if learned - right > 0.3:
+    if learned - right > 0.2:
         report.fail(
             f"{message}. Of the pictures it was trained on it knows {100 * learned:.0f} %",
             hint="It learned its pictures by heart. Share weights over places (convolution, pooling at the end), and "

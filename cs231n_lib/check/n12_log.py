@@ -230,7 +230,9 @@ def judge_effect(answer: dict, pairs: tuple[np.ndarray, np.ndarray], report: Rep
     plain = isinstance(stated, int | float | np.number) and not isinstance(stated, bool | np.bool_)
     report.require(bool(plain), f"effect must be a number, got {stated!r}"[:120], symptom="effect")
     stated = float(stated)
-    message = f"effect must be the mean accuracy of changed_runs minus that of base_runs, {effect:+.4f}, got {stated:+.4f}"
+    message = (
+        f"effect must be the mean accuracy of changed_runs minus that of base_runs, {effect:+.4f}, got {stated:+.4f}"
+    )
     if not abs(stated - effect) <= 6e-4:
         relations = (
             ("sign", -effect, "Changed minus base: the other way round."),
@@ -260,6 +262,4 @@ def judge_effect(answer: dict, pairs: tuple[np.ndarray, np.ndarray], report: Rep
         hint="Less than two standard errors: equal settings would differ as much. Say 'not seen', or make more runs.",
         symptom="overclaim",
     )
-    report.require(
-        (verdict == "helps") == (effect > 0), f"{says}, and you say {verdict!r}", symptom="other-verdict"
-    )
+    report.require((verdict == "helps") == (effect > 0), f"{says}, and you say {verdict!r}", symptom="other-verdict")
