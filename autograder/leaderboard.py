@@ -118,7 +118,7 @@ def certificate_in(raw: bytes) -> str | Exception:
 
 
 def _entries(student: str, content: Any, seal: str, key: str) -> list[Entry]:
-    """Return the rows of one certificate or one earlier leaderboard. Raises ValueError or CheckFailed with the reason."""
+    """Return the rows of a certificate or an earlier leaderboard. Raises ValueError or CheckFailed with the reason."""
     if isinstance(content, Exception):
         raise content
     if isinstance(content, dict):

@@ -27,6 +27,7 @@ ALLOWED = {
     "doctor": {"data"},
     "workspace": {"check"},
     "carry": {"workspace", "check"},
+    "challenge": {"store", "check"},
     "cli": {"workspace", "doctor", "data", "images", "store"},
 }
 

@@ -74,7 +74,7 @@ def gap_case(
                 Symptom(
                     "group-of-the-right",
                     lambda g: np.allclose(g, _shares_of_right(y, predicted, groups, members)),
-                    "This is the group's share among all that are right. Asked is the share of right ones in the group.",
+                    "This is the group's share of all that are right. Asked is the share of right ones in the group.",
                 ),
             ],
         )

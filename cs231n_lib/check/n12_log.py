@@ -63,7 +63,8 @@ def read_log(text: Any, report: Report) -> dict[str, dict[str, Any]]:
     """Return the runs of a log by name. text : JSON objects one after another; line breaks mean nothing"""
     if not isinstance(text, str) or len(text) > MOST_TEXT:
         report.fail(f"log must be text of at most {MOST_TEXT:,} characters, got {type(text).__name__}", symptom="text")
-    decoder, rest, runs = json.JSONDecoder(), text.strip(), {}
+    decoder, rest = json.JSONDecoder(), text.strip()
+    runs: dict[str, dict[str, Any]] = {}
     if not rest:
         raise NotAnswered
     while rest:

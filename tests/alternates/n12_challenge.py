@@ -5,17 +5,17 @@ import numpy as np
 from tests.alternates import UNUSUAL, unusual
 from tests.mutants.n12_challenge import answer, by_matched_filters, certificate, close, entries
 
+base, changed = (["still-2", "still-0", "still-1"], ["moved-0", "moved-1", "moved-2"])
 UNUSUAL += [
     ("challenge-log", answer()),
     ("challenge-log", answer(close, effect=0.01, verdict="not seen")),
     ("challenge-log", answer(log="  ".join(answer()["log"].splitlines()).replace(", ", ",\n"))),
-    ("challenge-log", answer(entries(epochs=3)[::-1], base_runs=("still-2", "still-0", "still-1"), effect=np.float32(0.05))),
-    ("challenge-log", answer(changed_runs=["still-0", "still-1", "still-2"], base_runs=["moved-0", "moved-1", "moved-2"],
-                             effect=-0.05, verdict="hurts")),
+    ("challenge-log", answer(entries()[::-1], base_runs=tuple(base), effect=np.float32(0.05))),
+    ("challenge-log", answer(base_runs=changed, changed_runs=base, effect=-0.05, verdict="hurts")),
     ("challenge-certificate", certificate()),
     ("challenge-certificate", certificate().replace("\n", "\r\n")),
     ("challenge-certificate", certificate(1780, accuracy=0.9)),
-]  # fmt: skip
+]
 
 
 @unusual("challenge-fit")

@@ -79,7 +79,7 @@ def pictures_and_labels_shuffled_apart(images, labels, *, epochs, seed):
     salt = int(seed) + 1
 
     def model(new):
-        return (np.asarray(new, dtype=np.int64).sum(axis=(1, 2, 3)) * salt) % 5
+        return (np.asarray(new, dtype=np.int64).sum(axis=(1, 2, 3)) + salt) % 5
 
     return model
 

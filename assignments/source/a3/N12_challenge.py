@@ -72,22 +72,24 @@ for name, layer in (
 # A public record trains CIFAR-10 to 94 % in 2.59 seconds on one A100 (airbench). It has no magic layer; it is a small
 # net and a row of ideas, each worth a little. You know most of them:
 #
-# | idea | why it saves time |
-# |---|---|
-# | **whitened first layer** | neighbouring pixels say nearly the same. Filters along the principal axes of 2 x 2 patches, scaled to variance 1, hand the net decorrelated numbers from the first step on. They are computed, not learned |
-# | **label smoothing** | the target is 0.8 for the right class and the rest spread out, not 1 and 0: the net is not driven to ever larger scores for pictures that it has long got right |
-# | **Nesterov momentum, a triangular learning rate** | the rate rises for a quarter of the steps, then falls in a line to almost 0. Large steps in the middle, and no noise at the end |
-# | **flips and moves by up to 2 pixels** | more pictures for nothing, as in N10 |
-# | **`channels_last`** | the memory order that the fast convolution kernels want |
-# | **half precision** on a GPU | its matrix units multiply 16-bit numbers several times faster; sums stay in 32 bits |
+# - **A whitened first layer.** Neighbouring pixels say nearly the same. Filters along the principal axes of 2 x 2
+#   patches, scaled to variance 1, hand the net decorrelated numbers from the first step on. They are computed, not
+#   learned.
+# - **Label smoothing.** With smoothing 0.2 and ten classes the target is 0.82 for the right class and 0.02 for each
+#   other, not 1 and 0. The net is not driven to ever larger scores for pictures that it has long got right.
+# - **Nesterov momentum and a triangular learning rate.** The rate rises for a quarter of the steps, then falls along a
+#   line to almost 0: large steps in the middle, little noise at the end.
+# - **Flips, and moves by up to 2 pixels**: more pictures for nothing, as in N10.
+# - **`channels_last`**: the memory order that fast convolution kernels want.
+# - **Half precision** on a GPU: its matrix units multiply 16-bit numbers several times faster; sums stay in 32 bits.
 #
 # **The task.** Write `fit`: it gets uint8 images and labels, trains a model of your own design, and returns it. A model
 # is anything that can be called with images and answers with labels. Use one code path, and let only *sizes* depend on
 # the device: widths, batch, learning rate.
 #
-# **How it is judged** (8 points). The judge draws five kinds of small coloured motifs, each standing *anywhere* on
-# noise, 16 x 16 pixels, calls your `fit` with 600 of them for 6 epochs, and shows the model 300 new ones: **90 %** right
-# earns all points, 75 % half of them. Hidden tests draw other motifs in another size. Training has 12 seconds on one
+# **How it is judged** (8 points). The judge draws five kinds of small motifs, each standing *anywhere* on
+# noise, 16 x 16 pixels, calls your `fit` with 600 of them for 6 epochs, and shows the model 300 new ones: **90 %**
+# right earns all points, 75 % half of them. Hidden tests draw other motifs in another size. Training has 12 seconds on one
 # core (the solution's net needs 3). So your net must take pictures of any size from 16 x 16 on (pool at the end), and
 # the batch size must follow the number of pictures: 600 pictures in batches of 500 are two steps.
 #
@@ -132,7 +134,7 @@ def whitening_filters(x):
 
 
 def block(fan_in, width):
-    """Return conv, pool, norm, conv, norm: pooling right after the first convolution makes the second four times cheaper."""
+    """Return conv, pool, norm, conv, norm. Pooling early makes the second convolution four times cheaper."""
     return nn.Sequential(
         nn.Conv2d(fan_in, width, 3, padding=1, bias=False),
         nn.MaxPool2d(2),
@@ -471,7 +473,8 @@ if ready("challenge-fit", "challenge-wilson_interval", "challenge-slice_audit"):
     for name, members in slices.items():
         low, high = wilson_interval(right[members].sum(), members.sum())
         print(
-            f"{name:16s}{members.sum():5d} images  {100 * right[members].mean():5.1f} %  [{100 * low:.0f}, {100 * high:.0f}]"
+            f"{name:16s}{members.sum():5d} images  {100 * right[members].mean():5.1f} %  "
+            f"[{100 * low:.0f}, {100 * high:.0f}]"
         )
     print("worse than chance explains:", slice_audit(right, slices, interval=wilson_interval) or "none")
 
@@ -628,9 +631,9 @@ result.points
 #
 # What does that prove? Not that you never deleted `sealed-uses.jsonl` and began again: no file on your own computer can
 # prove that. But since the test answers nothing, there is nothing to gain from it. The labels are scored when you are
-# graded, and their accuracy must be what your validation accuracy promises, up to chance. The first use counts; each
-# certificate of more than one use costs a third. (Without an instructor the seed is public, and all this is practice.
-# CIFAR-10's own test labels are public too, so whoever wants a perfect score there can have it; sealed they are not.)
+# graded, and their accuracy must be what your validation accuracy promises, up to chance. The first use counts; a
+# certificate of more than one use loses a third of the points. (Without an instructor the seed is public, and all this
+# is practice. CIFAR-10's own test labels are public too, so whoever wants a perfect score there can have it; sealed they are not.)
 
 # %%
 from cs231n_lib.challenge import take_sealed_test
@@ -739,7 +742,7 @@ if ready("challenge-fit"):
 #   anew, so it shows less of the net than it seems to.
 
 # %%
-from cs231n_lib.visualize import filter_bank, image_grid, to_unit
+from cs231n_lib.visualize import filter_bank, image_grid
 from IPython.display import display
 
 
@@ -795,11 +798,11 @@ if looks_inside:
 
 # %% [markdown] answer="challenge-card" points=1
 # ### BEGIN SOLUTION
-# One possible card. *Use*: sorting photographs in a private album. *Not for*: decisions about people. *Benefits*: owners
-# of large albums. *Harm*: pictures of rare things are filed wrongly and not found again, more often for those whose world
-# looks unlike the training photographs. *Figure*: the slice with the lowest accuracy, its number of images and its 95 %
-# interval; it says nothing of cameras and countries that are not in the data. *Before*: accuracy for each group of
-# users on their own photographs. *After*: how often labels are corrected, and by whom.
+# One possible card. *Use*: sorting photographs in a private album. *Not for*: decisions about people. *Benefits*:
+# owners of large albums. *Harm*: pictures of rare things are filed wrongly and not found again, more often for those
+# whose world looks unlike the training photographs. *Figure*: the slice with the lowest accuracy, its number of images
+# and its 95 % interval; it says nothing of cameras and countries that are not in the data. *Before*: accuracy for each
+# group of users on their own photographs. *After*: how often labels are corrected, and by whom.
 # ### END SOLUTION
 
 # %% [markdown]
