@@ -87,11 +87,11 @@ for name, layer in (
 # is anything that can be called with images and answers with labels. Use one code path, and let only *sizes* depend on
 # the device: widths, batch, learning rate.
 #
-# **How it is judged** (8 points). The judge draws five kinds of small motifs, each standing *anywhere* on
-# noise, 16 x 16 pixels, calls your `fit` with 600 of them for 6 epochs, and shows the model 300 new ones: **90 %**
-# right earns all points, 75 % half of them. Hidden tests draw other motifs in another size. Training has 12 seconds on one
-# core (the solution's net needs 3). So your net must take pictures of any size from 16 x 16 on (pool at the end), and
-# the batch size must follow the number of pictures: 600 pictures in batches of 500 are two steps.
+# **How it is judged** (8 points). The judge draws five kinds of small motifs, each standing *anywhere* on noise, 16 x
+# 16 pixels, calls your `fit` with 600 of them for 6 epochs, and shows the model 300 new ones: **90 %** right earns all
+# points, 75 % half of them. Hidden tests draw other motifs in another size. Training has 12 seconds on one core (the
+# solution's net needs 3). So your net must take pictures of any size from 16 x 16 on (pool at the end), and the batch
+# size must follow the number of pictures: 600 pictures in batches of 500 are two steps.
 #
 # First the network. What stands here is yours alone, and no check looks at it.
 
@@ -633,7 +633,8 @@ result.points
 # prove that. But since the test answers nothing, there is nothing to gain from it. The labels are scored when you are
 # graded, and their accuracy must be what your validation accuracy promises, up to chance. The first use counts; a
 # certificate of more than one use loses a third of the points. (Without an instructor the seed is public, and all this
-# is practice. CIFAR-10's own test labels are public too, so whoever wants a perfect score there can have it; sealed they are not.)
+# is practice. CIFAR-10's own test labels are public too, so whoever wants a perfect score there can have it; sealed
+# they are not.)
 
 # %%
 from cs231n_lib.challenge import take_sealed_test
