@@ -277,9 +277,9 @@ result.points
 # minutes of a laptop or one minute of a GPU. The target on CIFAR-10 is **70 %** of 1,000 validation images.
 #
 # The solution is *designed* for 94 % on a data-centre GPU, with 16 epochs and its wider sizes; **it has never been run
-# on one**, so take that as a plan and not as a result. `python -m benchmarks.challenge` measures what it reaches on your
-# machine, over several seeds. An epoch of CIFAR-10 takes 100 to 240 seconds of one CPU core, so two epochs fit into ten
-# minutes of two.
+# on one**, so take that as a plan and not as a result. `python -m benchmarks.challenge` measures what it reaches on
+# your machine, over several seeds. An epoch of CIFAR-10 takes 100 to 240 seconds of one CPU core, so two epochs fit
+# into ten minutes of two.
 
 # %%
 import time
