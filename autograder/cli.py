@@ -1,4 +1,4 @@
-"""The instructor's commands about the course, hung into `cs231n`: build, release, demo, bugs."""
+"""The instructor's commands about the course, hung into `cs231n`: build, seal, release, demo, bugs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from . import cli_grading
-from .cli_grading import WORKERS, Assignment, Workers, one_line_errors
-from .course import REPOSITORY, source_folder
+from .cli_grading import COURSE, WORKERS, Assignment, Folder, Workers, one_line_errors
+from .course import REPOSITORY, Course, source_folder
 
 
 def register(app: typer.Typer) -> None:
     """Add the instructor's commands to the student's."""
-    for command in (build, release, demo, bugs):
+    for command in (build, seal, release, demo, bugs):
         app.command(rich_help_panel="Instructor: the course")(command)
     cli_grading.register(app)
 
@@ -37,6 +37,14 @@ def build(
             if execute:
                 for path in execute_solutions(name, REPOSITORY / "build" / "solved" / name):
                     print(path.relative_to(REPOSITORY))
+
+
+def seal(course: Folder = COURSE) -> None:
+    """Draw the course's sealed test set for N12; `release` packs its pictures, its labels stay with the course."""
+    from .seal import write_sealed
+
+    with one_line_errors():
+        print(write_sealed(Course(course.resolve())))
 
 
 def release(

@@ -24,7 +24,7 @@ COURSE = REPOSITORY / "build" / "course"
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `cs231n`."""
-    for command in (collect, grade, regrade, report, export, similarity, gradescope):
+    for command in (collect, grade, regrade, report, leaderboard, export, similarity, gradescope):
         app.command(rich_help_panel="Instructor: grading")(command)
 
 
@@ -116,6 +116,23 @@ def report(assignment: Assignment, course: Folder = COURSE) -> None:
     with one_line_errors():
         for path in write_reports(Course(course.resolve()), assignment).values():
             print(path)
+
+
+def leaderboard(
+    files: Annotated[
+        list[Path], typer.Argument(help="folders of submissions, certificates STUDENT.json, earlier leaderboards")
+    ],
+    course: Folder = COURSE,
+    practice: Annotated[bool, typer.Option(help="score against the public practice set")] = False,
+) -> None:
+    """Score the certificates of N12 anew and merge them into leaderboard.json and leaderboard.csv in the reports."""
+    from .leaderboard import merge_files, print_board
+
+    with one_line_errors():
+        board = merge_files(Course(course.resolve()), files, practice=practice)
+    print_board(board)
+    if board.refused:
+        raise typer.Exit(1)
 
 
 def export(

@@ -40,6 +40,11 @@ class Course:
         return self.root / "feedback" / student / assignment
 
     @property
+    def seal_marker(self) -> Path:
+        """Is there once a sealed set was given out."""
+        return self.root / "sealed-set"
+
+    @property
     def records(self) -> Path:
         return self.root / "records"
 

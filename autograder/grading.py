@@ -108,6 +108,11 @@ def course_secret(course: Course) -> str:
     return path.read_text().strip()
 
 
+def seal_of(course: Course) -> str:
+    """Return the seed of the course's sealed test set, hexadecimal. It follows from the secret: nothing new to keep."""
+    return hmac.new(course_secret(course).encode(), b"sealed set", hashlib.sha256).hexdigest()[:32]
+
+
 def grade(
     course: Course,
     assignment: str,
@@ -124,6 +129,7 @@ def grade(
     A submission that cannot be read still yields a result. progress : called with the student's name when stored
     """
     version, secret = engine_version(), course_secret(course)
+    seal = seal_of(course) if course.seal_marker.exists() else ""
     walls = {
         "level": sandbox.level,
         "data": str(sandbox.data) if sandbox.data else "",
@@ -132,10 +138,11 @@ def grade(
 
     def judged(template: Template, answers: Answers) -> "Future[dict]":
         cells = template.cells(answers.cells)
-        content = [assignment, template.name, cells, answers.extras, walls, version]
+        content = [assignment, template.name, cells, answers.extras, walls, version, seal]
         # The seed follows from the content, so the same answers always meet the same hidden cases.
         seed = hmac.new(secret.encode(), content_key(content).encode(), hashlib.sha256).hexdigest()
         job = {"cells": cells, "extras": answers.extras, "seed": seed, "sandbox": walls, "forbid": template.forbid}
+        job["seal"] = seal
         return scheduler.submit(content_key(content, seed), job)
 
     waiting: list[tuple[Submission, list[tuple[Template, Answers, Future[dict] | None]]]] = []

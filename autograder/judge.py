@@ -18,6 +18,7 @@ from typing import Any
 
 from cs231n_lib.check import LimitReached, Result, StudentError, Subject
 from cs231n_lib.check.harness import SEED_VARIABLE
+from cs231n_lib.check.n12_certificate import SEAL
 from cs231n_lib.check.shell import make_shell
 from cs231n_lib.check.wire import WireError
 
@@ -36,6 +37,7 @@ class Job:
     seed: str
     sandbox: dict
     forbid: list[str]
+    seal: str = ""  # seed of the course's sealed test set, empty where none was given out
 
 
 @dataclass
@@ -112,6 +114,7 @@ def judge(job: Job) -> dict:
     run = [(c["grade_id"], c["source"]) for c in job.cells if c["role"] in ("setup", "solution")]
     student = Student(sandbox, run, tuple(job.forbid))
     helped = Student(sandbox, _with_extras(job), tuple(job.forbid))
+    os.environ[SEAL] = job.seal  # of this process: a box inherits nothing
     shell = make_shell()
     verdicts, flags = [], []
     try:

@@ -29,6 +29,7 @@ ALLOWED = {
     "workspace": {"check"},
     "carry": {"workspace", "check"},
     "cli": {"workspace", "doctor", "data", "images", "store", "gallery"},
+    "challenge": {"store", "check"},
 }
 
 
