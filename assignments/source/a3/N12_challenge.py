@@ -149,7 +149,7 @@ class Net(nn.Module):
     """Whitening, three blocks, the mean of each map, scores."""
 
     def __init__(self, classes, widths):
-        super().__init__()
+        super().__init__()  # lets the module find its parameters
         first, second, third = widths
         self.whiten = nn.Conv2d(3, 24, 2)
         self.blocks = nn.Sequential(block(24, first), block(first, second), block(second, third))
