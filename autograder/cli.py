@@ -75,6 +75,7 @@ def grade(
         list[str] | None, typer.Option(help="a notebook to grade, such as N01_knn; may be repeated")
     ] = None,
     no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="run submitted code with your own rights")] = False,
+    minimum: Annotated[str, typer.Option(help="the least sandbox: bubblewrap, podman, docker, landlock")] = "docker",
 ) -> None:
     """Grade every submission in the sandbox; write gradebook, feedback, CSV and report."""
     from .evening import grade_folder, print_table
@@ -86,6 +87,7 @@ def grade(
             submissions,
             workers=workers,
             allow_none=no_sandbox,
+            minimum=minimum,
             only=tuple(only or ()),
         )
     print_table(outcome)

@@ -12,7 +12,7 @@ from .gradebook import GradeBook
 from .grading import Graded, grade, prepare
 from .report import write_reports
 from .results import StudentResult, save, summarise
-from .sandbox import find_sandbox
+from .sandbox import MINIMUM, find_sandbox
 from .scheduler import Threads, write_atomically
 
 
@@ -33,6 +33,7 @@ def grade_folder(
     *,
     workers: int,
     allow_none: bool = False,
+    minimum: str = MINIMUM,
     only: tuple[str, ...] = (),
 ) -> Evening:
     """Grade all submissions in `folder` and write gradebook, feedback, CSV and report.
@@ -45,7 +46,7 @@ def grade_folder(
     # What is not in order is said before anything is built.
     source_folder(assignment)
     entries_of(folder)
-    sandbox = find_sandbox(allow_none=allow_none)
+    sandbox = find_sandbox(allow_none=allow_none, minimum=minimum)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     ) as progress:
