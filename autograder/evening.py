@@ -54,10 +54,10 @@ def grade_folder(
         sandbox = replace(sandbox, data=data_folder())
         progress.update(step, description=f"preparing {assignment}")
         templates = prepare(course, assignment, only)
-        submissions = list(collect(folder, assignment, [template.name for template in templates]))
+        submissions = collect(folder, assignment, [template.name for template in templates])
         write_atomically(course.root / "sandbox-level", sandbox.level)
         book, results = GradeBook(course, assignment), []
-        progress.update(step, description=f"grading {assignment}", total=len(submissions), completed=0)
+        progress.update(step, description=f"grading {assignment}", total=len(entries_of(folder)), completed=0)
 
         def store(submission: Submission, graded: list[Graded]) -> None:
             result = summarise(submission, graded)
@@ -80,6 +80,7 @@ def grade_folder(
             )
         finally:
             scheduler.close()
+            book.close()
     files = write_reports(course, assignment)
     files["gradebook"] = str(course.root / "gradebook.db")
     files["feedback"] = str(course.root / "feedback")

@@ -17,7 +17,9 @@ ATTEMPTS = 3  # a machine fault is retried; a student's fault is a result
 
 
 class Scheduler(Protocol):
-    """Takes a job and promises its record."""
+    """Takes a job and promises its record. window : submissions under way at a time, so that no worker waits."""
+
+    window: int
 
     def submit(self, key: str, job: dict) -> "Future[dict]": ...
 
@@ -28,7 +30,7 @@ class Threads:
     """Threads that each drive one judge process at a time. workers : how many; a core each is a good number."""
 
     def __init__(self, records: Path, workers: int) -> None:
-        self.records = records
+        self.records, self.window = records, 2 * workers + 2
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
 
     def submit(self, key: str, job: dict) -> "Future[dict]":

@@ -162,16 +162,22 @@ class Template:
 
     def close(self) -> None:
         """End the zygote and every box of it."""
-        self.control.close()
-        self.process.kill()
-        self.process.wait()
+        self.control.close()  # which it takes as the end; one that hangs is killed
+        try:
+            self.process.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.complaints.close()
         if self.folder:
             subprocess.run(["rm", "-rf", self.folder], check=False)
 
     @property
     def alive(self) -> bool:
-        return self.process.poll() is None
+        """Whether the zygote still holds its end of the socket; also true to say in a fork of who started it."""
+        poll = select.poll()
+        poll.register(self.control, select.POLLHUP)
+        return not poll.poll(0)
 
 
 def _pid_of(handle: int) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 from .box import BoxFault
 from .course import REPOSITORY
 from .inside.walls import die_with_parent
+from .inside.zygote import reap
 from .judge import Job, judge, set_up
 from .sandbox import close_templates, forget_templates
 
@@ -81,7 +82,7 @@ class JudgeServer:
             if self.process is not None and self.control is not None:
                 self.control.close()  # which the server takes as the end
                 try:
-                    self.process.wait(timeout=10)
+                    self.process.wait(timeout=30)
                 except subprocess.TimeoutExpired:
                     self.process.kill()
                     self.process.wait()
@@ -99,12 +100,12 @@ def serve() -> None:
     """Hand every job on to the stage of its kind, forked at first need, until the asking side closes."""
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     stages: dict[str, socket.socket] = {}
     while True:
         name, lines, _, _ = socket.recv_fds(control, 4096, 1)
+        reap()
         if not name:
-            return
+            break
         stage = stages.pop(name.decode(), None)
         if stage is None or not _passed_on(stage, lines):
             stage = _fork_stage(control, stages, lines)
@@ -113,6 +114,11 @@ def serve() -> None:
         os.close(lines[0])
         while len(stages) > MAX_STAGES:
             stages.pop(next(iter(stages))).close()
+    for stage in stages.values():
+        stage.close()
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
 def _passed_on(stage: socket.socket, lines: list[int]) -> bool:
@@ -153,6 +159,7 @@ class Stage:
     def work(self) -> None:
         while True:
             word, lines, _, _ = socket.recv_fds(self.jobs, 16, 1)
+            reap()
             if not word:
                 return
             with socket.socket(fileno=lines[0]) as line:

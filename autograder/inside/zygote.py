@@ -6,6 +6,7 @@ warden of its own, which ends it when the grader closes the reply socket, and wh
 """
 
 import array
+import contextlib
 import gc
 import importlib
 import json
@@ -28,28 +29,25 @@ from .walls import (
     set_limits,
 )
 
-CACHES = {"matplotlib", "ipython"}  # what imports leave in /tmp; a box can do without them
+CACHES = {"matplotlib", "ipython", ".cache"}  # what imports leave in /tmp; a box can do without them
 
 
 def warm_up(config: dict) -> tuple[Any, dict]:
     """Import the packages, make the shell and run the course's own first cells; return the shell and a report."""
-    missing = []
     for name in config["preload"]:
-        try:
+        with contextlib.suppress(ImportError):  # not installed: then no student can import it either
             importlib.import_module(name)
-        except ImportError:
-            missing.append(name)
     from cs231n_lib.check.shell import make_shell
 
     from .runner import run_cell
 
-    shell, errors = make_shell(), {}
+    shell, errors, before = make_shell(), {}, set(os.listdir("/tmp"))
     for grade_id, source in config["prefix"]:
         report = run_cell(shell, source)
         if report["error"]:
             errors[grade_id] = report["error"]["message"][:200]
-    left = sorted(set(os.listdir("/tmp")) - CACHES) if config["prefix"] else []
-    return shell, {"ready": True, "threads": threads(), "missing": missing, "errors": errors, "files": left[:20]}
+    left = sorted(set(os.listdir("/tmp")) - before - CACHES)
+    return shell, {"threads": threads(), "errors": errors, "files": left[:20]}
 
 
 def threads() -> int:
@@ -109,7 +107,6 @@ def _own_folder(user: int) -> str:
 
 def start_box(shell: Any, config: dict, descriptors: list[int], user: int) -> None:
     """In a fresh fork: enter the namespaces, fork the box into them and be its warden. Never returns."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     reply = descriptors[0]
     try:
         die_with_parent()
@@ -132,7 +129,7 @@ def start_box(shell: Any, config: dict, descriptors: list[int], user: int) -> No
 
 
 def end_children() -> None:
-    """Without a pid namespace: what a student started becomes the warden's child when its parent ends. Kill till none."""
+    """Without a pid namespace: what a student started ends up as the warden's child. Kill until none is left."""
     while True:
         for entry in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -157,6 +154,15 @@ def complain(reply: int, error: BaseException) -> None:
         os._exit(1)
 
 
+def reap() -> None:
+    """Take leave of the children that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
 def main() -> None:
     control = socket.socket(fileno=0)
     _, [paper], _, _ = socket.recv_fds(control, 64, 1)
@@ -164,12 +170,12 @@ def main() -> None:
         config = json.load(file)
     shell, report = warm_up(config)
     control.send(json.dumps(report).encode())
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are reaped by the kernel
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page
     count = 0
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 64, 3)
+        reap()
         if not data:
             sys.exit()
         user = config["first_user"] and config["first_user"] + count % config["users"]
