@@ -75,6 +75,8 @@ def grade(
         list[str] | None, typer.Option(help="a notebook to grade, such as N01_knn; may be repeated")
     ] = None,
     no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="run submitted code with your own rights")] = False,
+    scheduler: Annotated[str, typer.Option(help="a running Dask scheduler, such as tcp://127.0.0.1:8786")] = "",
+    slurm: Annotated[bool, typer.Option("--slurm", help="run the workers as Slurm jobs")] = False,
     minimum: Annotated[str, typer.Option(help="the least sandbox: bubblewrap, podman, docker, landlock")] = "docker",
 ) -> None:
     """Grade every submission in the sandbox; write gradebook, feedback, CSV and report."""
@@ -88,6 +90,8 @@ def grade(
             workers=workers,
             allow_none=no_sandbox,
             minimum=minimum,
+            address=scheduler,
+            slurm=slurm,
             only=tuple(only or ()),
         )
     print_table(outcome)

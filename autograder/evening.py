@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .cluster import scheduler_for
 from .collect import Submission, collect, entries_of
 from .course import Course, CourseError, source_folder
 from .feedback import write_feedback
@@ -13,7 +14,7 @@ from .grading import Graded, grade, prepare
 from .report import write_reports
 from .results import StudentResult, save, summarise
 from .sandbox import MINIMUM, find_sandbox
-from .scheduler import Threads, write_atomically
+from .scheduler import write_atomically
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ def grade_folder(
     allow_none: bool = False,
     minimum: str = MINIMUM,
     only: tuple[str, ...] = (),
+    address: str = "",
+    slurm: bool = False,
 ) -> Evening:
     """Grade all submissions in `folder` and write gradebook, feedback, CSV and report.
 
+    workers : threads, or Slurm jobs; address : of a running Dask scheduler; slurm : start workers with Slurm
+    minimum : the least level of sandbox that will do
     only : names of notebooks, for a course that sets some of an assignment; none grades all
     Raises CourseError before anything is graded if the folder, the assignment or the sandbox is not in order.
     """
@@ -66,7 +71,7 @@ def grade_folder(
             save(course, assignment, result)
             results.append(result)
 
-        scheduler = Threads(course.records, workers)
+        scheduler = scheduler_for(course.records, workers=workers, address=address, slurm=slurm)
         try:
             grade(
                 course,
