@@ -155,7 +155,7 @@ def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
     if verdict is None:
         reason = part.answers.detail or part.record.get("fault", "this cell was not judged")
         return [_error(part.answers.fault or "infra_error", str(reason))]
-    if verdict["status"] == "infra_error" or not verdict["outputs"]:
+    if verdict["status"] == "infra_error" or (not verdict["outputs"] and not verdict["points"]):
         return [_error(verdict["status"], verdict["message"])]
     panels = [nbformat.v4.new_output("display_data", data=output["data"]) for output in verdict["outputs"]]
     score = nbformat.v4.new_output(

@@ -145,6 +145,7 @@ def judge(job: Job, shell: Any = None) -> dict:
 def set_up(prefix: Prefix) -> Any:
     """Return this process's shell after the cells of `prefix`. Raises BoxFault if one of them fails."""
     shell = make_shell()
+    shell.config.InlineBackend.figure_formats = set()  # nobody looks at the judge's own figures: not drawn
     for grade_id, source in prefix:
         _trusted(shell, grade_id, source)
     return shell

@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cs231n_lib.check import LimitReached
+
 from . import containers
 from .box import Box, BoxFault, Limits, Purse
 from .course import REPOSITORY, CourseError
@@ -166,10 +168,11 @@ def probe(level: str) -> str:
     try:
         # Whether a box stands can only be seen on one: limits, ids and mounts fail in their own ways.
         box = Sandbox(level).start(forbid=(HEAVY_PRELOAD,))
-    except BoxFault as fault:
+        error = box.run("import numpy, bdb")["error"]
+        box.close()
+    except (BoxFault, LimitReached) as fault:
         return str(fault)
-    box.close()
-    return ""
+    return f"Python must be readable to other users, got {error['message']}" if error else ""
 
 
 def _code() -> Path:
@@ -213,7 +216,9 @@ def _around(folder: Path, closed: set[Path]) -> list[str]:
     """Paths that cover a folder without those in `closed`: a right on a folder reaches all beneath it."""
     if not any(path.is_relative_to(folder) for path in closed):
         return [str(folder)]
-    return [part for child in sorted(folder.iterdir()) if child not in closed for part in _around(child, closed)]
+    # A right on a link is a right on what it leads to, such as lib64 to lib: its target has its own turn.
+    kept = [child for child in sorted(folder.iterdir()) if child not in closed and not child.is_symlink()]
+    return [part for child in kept for part in _around(child, closed)]
 
 
 def _bubblewrap(data: Path | None, limits: Limits, forbid: tuple[str, ...], environment: dict[str, str]) -> list[str]:

@@ -178,8 +178,6 @@ class Stage:
         except (BoxFault, OSError, ValueError) as fault:
             self._answer(line, {"fault": str(fault)})
             return
-        gc.collect()
-        gc.freeze()  # a collection in a fork would write to, and so copy, every page
         if os.fork() == 0:
             self._judge(line, job)
 
@@ -201,6 +199,7 @@ class Stage:
 
     def _learn(self) -> None:
         """Import what finished judges had to import: the next one inherits it."""
+        before = len(self.tried)
         with contextlib.suppress(BlockingIOError):
             while lesson := self.lessons.recv(MESSAGE):
                 for name in json.loads(lesson):
@@ -209,6 +208,9 @@ class Stage:
                         with contextlib.suppress(ImportError):
                             importlib.import_module(name)
                     self.tried.add(name)
+        if len(self.tried) > before or not gc.get_freeze_count():
+            gc.collect()
+            gc.freeze()  # a collection in a fork would write to, and so copy, every page
 
     def _answer(self, line: socket.socket, record: dict) -> None:
         with contextlib.suppress(BrokenPipeError):  # who asked has gone

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from autograder.judge import derive_seed
 from autograder.warm import JudgeServer
+
+from waiting import descendants, wait_for
 
 RIGHT = "def f(x):\n    return x + 1"
 TESTS = "assert np.allclose(f(np.arange(3.0)), [1, 2, 3])"
@@ -128,7 +129,7 @@ def test_a_judge_that_is_killed_is_a_fault_and_the_next_job_is_judged(make_job, 
     slow = make_job(("import time\ndef f(x):\n    time.sleep(30)", "assert f(1)")).__dict__
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(server.ask, "test", slow)
-        judges = _wait_for(lambda: _descendants(server.process.pid, depth=2))
+        judges = wait_for(lambda: descendants(server.process.pid, depth=2))
         os.kill(judges[-1], signal.SIGKILL)
         assert "without a word" in asked.result(timeout=60)["fault"]
     assert server.ask("test", make_job((RIGHT, TESTS)).__dict__)["verdicts"][0]["points"] == 2.0
@@ -136,43 +137,9 @@ def test_a_judge_that_is_killed_is_a_fault_and_the_next_job_is_judged(make_job, 
 
 def test_a_server_that_is_killed_is_started_again_and_leaves_nothing_running(make_job, server):
     server.ask("test", make_job((RIGHT, TESTS)).__dict__)
-    old = [server.process.pid, *_descendants(server.process.pid)]
+    old = [server.process.pid, *descendants(server.process.pid)]
     assert len(old) >= 4  # the server, a stage, the walls, a zygote
     server.process.kill()
     server.process.wait()
-    _wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old))
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old))
     assert server.ask("test", make_job((RIGHT, TESTS)).__dict__)["verdicts"][0]["points"] == 2.0
-
-
-def _wait_for(condition):
-    end = time.monotonic() + 30
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not happen within 30 s"
-        time.sleep(0.02)
-    return found
-
-
-def _descendants(pid, depth=None):
-    """Processes below `pid`, or those just `depth` generations below it whose command is the warm judge's."""
-    parents = {}
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/stat") as file:
-                parents[int(entry)] = int(file.read().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    generation, found = [pid], []
-    for level in range(depth or 9):
-        generation = [child for child, parent in parents.items() if parent in generation]
-        if depth and level == depth - 1:
-            return [child for child in generation if b"autograder.warm" in _command(child)]
-        found += generation
-    return found
-
-
-def _command(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
