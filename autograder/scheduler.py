@@ -17,9 +17,11 @@ ATTEMPTS = 3  # a machine fault is retried; a student's fault is a result
 
 
 class Scheduler(Protocol):
-    """Takes a job and promises its record. window : submissions under way at a time, so that no worker waits."""
+    """Takes a job and promises its record."""
 
-    window: int
+    @property
+    def window(self) -> int:
+        """Submissions under way at a time, so that no worker waits."""
 
     def submit(self, key: str, job: dict) -> "Future[dict]": ...
 
@@ -66,7 +68,7 @@ def run_job(records: Path, key: str, job: dict) -> dict:
         return {**kept, "reused": True}
     record: dict = {}
     for _ in range(ATTEMPTS):
-        record = _server().ask(content_key(job["sandbox"], job["forbid"], _first_cells(job)), job)
+        record = warm_server().ask(content_key(job["sandbox"], job["forbid"], _first_cells(job)), job)
         if "fault" not in record:
             write_atomically(path, json.dumps(record))
             break
@@ -74,7 +76,7 @@ def run_job(records: Path, key: str, job: dict) -> dict:
 
 
 @cache
-def _server() -> JudgeServer:
+def warm_server() -> JudgeServer:
     """This process's warm judge, started at first use."""
     server = JudgeServer()
     atexit.register(server.close)

@@ -11,7 +11,7 @@ starts, and the table names the engine's start. Scores must be equal cell by cel
 import argparse
 import json
 import os
-import shutil
+import resource
 import statistics
 import sys
 import tempfile
@@ -29,11 +29,17 @@ from autograder.course import Course, nbgrader_config
 from autograder.gradebook import GradeBook
 from autograder.grading import Template, grade
 from autograder.sandbox import find_sandbox
-from autograder.scheduler import Threads
+from autograder.scheduler import Threads, warm_server
 from benchmarks.grading_notebooks import STUDENTS, hand_in, notebook
 
 WORKERS = 2
 TARGETS = {"numpy": 20.0, "torch": 30.0}
+
+
+def cpu(*, children: bool) -> float:
+    """CPU seconds of this process, or of its children that have ended and been waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def timed(work: Callable[[], None]) -> float:
@@ -110,35 +116,55 @@ def scores(course: Course, kind: str) -> dict[tuple[str, str], float | None]:
 
 
 def measure(kind: str, rounds: int, students: list[str]) -> dict:
-    """Return seconds per submission of both, round by round, and whether the scores are equal."""
+    """Return seconds per submission of both, round by round, and whether the scores are equal.
+
+    The CPU seconds of the engine's processes are known when its server has ended, so they are taken over all rounds;
+    what its start and its first submissions take is measured apart, on a server of its own.
+    """
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         template = prepare(kind, Path(folder, "ours"))
         prepare(kind, Path(folder, "stock"))
         theirs, mine = Course(Path(folder, "stock")), Course(Path(folder, "ours"))
-        first = [students[0]]
-        scheduler = Threads(mine.root / "warm", WORKERS)
-        started = timed(lambda: ours(kind, mine, template, first, scheduler))
-        # A second one on each: the judge has learned its imports, nbgrader has opened its database.
-        timed(lambda: ours(kind, mine, template, students[1:3], Threads(mine.root / "warm-2", WORKERS)))
-        stock(kind, theirs, first)
+
+        def grade_ours(name: str, some: list[str]) -> None:
+            ours(kind, mine, template, some, Threads(mine.root / name, WORKERS))
+
+        def warm(name: str) -> float:
+            started = timed(lambda: grade_ours(f"{name}-1", students[:1]))
+            grade_ours(f"{name}-2", students[1:3])  # now the judge has learned its imports
+            return started
+
+        stock(kind, theirs, students[:1])
+        children = cpu(children=True)
+        start = warm("apart")
+        warm_server().close()
+        start_cpu = cpu(children=True) - children
+        warm("start")
+        cpu_stock = cpu_ours = children_stock = 0.0
+        before = cpu(children=True)
         for n in range(rounds):
+            own, inner = cpu(children=False), cpu(children=True)
             row = {"stock": timed(lambda: stock(kind, theirs, students)) / len(students)}
-            fresh = Threads(mine.root / f"records-{n}", WORKERS)
-            row["ours"] = timed(lambda s=fresh: ours(kind, mine, template, students, s)) / len(students)
+            children_stock += cpu(children=True) - inner
+            cpu_stock, own = cpu_stock + cpu(children=False) - own, cpu(children=False)
+            row["ours"] = timed(lambda n=n: grade_ours(f"round-{n}", students)) / len(students)
+            cpu_ours += cpu(children=False) - own
             row["ratio"] = row["stock"] / row["ours"]
             rows.append(row)
             print(f"  {kind} round {n + 1}: {row['stock']:.2f} s against {row['ours']:.3f} s: {row['ratio']:.1f}x")
+        warm_server().close()
+        cpu_ours += cpu(children=True) - before - children_stock - start_cpu
         a, b = scores(theirs, kind), scores(mine, kind)
-        different = sorted(f"{s} {c}: {a.get((s, c))} and {b.get((s, c))}" for s, c in a if a[s, c] != b.get((s, c)))
-        shutil.rmtree(mine.root)
+    graded = rounds * len(students)
     return {
         "kind": kind,
         "submissions": len(students),
         "rounds": rows,
-        "start": started,
+        "start": start,
+        "cpu": {"stock": (cpu_stock + children_stock) / graded, "ours": cpu_ours / graded},
         "cells": len(a),
-        "different": different,
+        "different": sorted(f"{s} {c}: {a[s, c]} and {b.get((s, c))}" for s, c in a if a[s, c] != b.get((s, c))),
         "ratio": statistics.median(row["ratio"] for row in rows),
         "target": TARGETS[kind],
     }
@@ -162,6 +188,11 @@ def main() -> None:
             f"{result['kind']:6} {statistics.median(ratios):5.1f}x (n {len(ratios)}, {min(ratios):.1f} to "
             f"{max(ratios):.1f}; target {result['target']:g}x)  start {result['start']:.1f} s, "
             f"{result['cells']} scores, {len(result['different'])} different"
+        )
+        seconds = result["cpu"]
+        print(
+            f"       CPU seconds per submission {seconds['stock']:.2f} against {seconds['ours']:.3f}: "
+            f"{seconds['stock'] / seconds['ours']:.1f}x on one core, {WORKERS} workers besides"
         )
         for line in result["different"]:
             print("   different:", line)

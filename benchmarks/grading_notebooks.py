@@ -121,7 +121,7 @@ def questions(kind: str) -> list[Question]:
 
 def notebook(kind: str) -> NotebookNode:
     """The instructor's notebook with nbgrader's metadata: setup, plot, ten pairs of cells, a written answer."""
-    more = "" if kind == "numpy" else "import torch\nimport torch.nn.functional as F\nT = torch.as_tensor(X)"
+    more = "" if kind == "numpy" else "import torch\nimport torch.nn.functional as F"
     cells = [_cell("setup", SETUP.format(more=more)), _cell("plot-1", PLOT.format(title="first"))]
     for question in questions(kind):
         cells.append(_cell(question.name, answer(question, "right"), solution=True))

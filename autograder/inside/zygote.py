@@ -67,10 +67,8 @@ def watch(pid: int, reply: int) -> None:
     poll.poll()
     signal.pidfd_send_signal(handle, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
-    try:
+    with contextlib.suppress(OSError):  # the grader has closed its end: nobody wants to know
         line.send(json.dumps({"ended": os.waitstatus_to_exitcode(status)}).encode())
-    except OSError:
-        os._exit(0)  # the grader has closed its end: nobody wants to know
 
 
 def become_box(shell: Any, config: dict, descriptors: list[int], user: int) -> None:

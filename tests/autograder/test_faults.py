@@ -33,7 +33,7 @@ def submissions(tmp_path_factory):
     if probe("bubblewrap"):
         pytest.skip(f"no sandbox on this machine: {probe('bubblewrap')}")
     root = tmp_path_factory.mktemp("students")
-    build_release("a1", root / "release", NOTEBOOKS)
+    build_release("a1", root / "release")
     write_submissions(root / "release", root / "few")
     many = root / "submissions"
     for n in range(3):
@@ -75,7 +75,7 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(submissions, un
     command = [sys.executable, "-c", GRADE, str(root), str(submissions)]
     for records in (1, 5, 9):  # moments by what is done, not by a clock
         run = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
-        wait_for(lambda n=records: run.poll() is not None or len(list(root.glob("records/*.json"))) >= n, 200)
+        wait_for(lambda n=records, run=run: run.poll() is not None or len(list(root.glob("records/*.json"))) >= n, 200)
         below = descendants(run.pid)
         run.send_signal(signal.SIGKILL)
         run.wait()

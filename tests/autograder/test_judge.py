@@ -6,11 +6,10 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waiting import descendants, wait_for
 
 from autograder.judge import derive_seed
 from autograder.warm import JudgeServer
-
-from waiting import descendants, wait_for
 
 RIGHT = "def f(x):\n    return x + 1"
 TESTS = "assert np.allclose(f(np.arange(3.0)), [1, 2, 3])"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from autograder import containers
 from autograder.box import Limits
@@ -14,8 +15,6 @@ from autograder.course import REPOSITORY
 from autograder.inside.landlock import MINIMUM_ABI, landlock_abi
 from autograder.sandbox import Sandbox, probe
 from cs231n_lib.check import Subject
-
-from waiting import wait_for
 
 LIMITS = Limits(call=3.0, cell=5.0)
 
