@@ -27,6 +27,7 @@ class GradeBook:
         self.course, self.assignment = course, assignment
         self.scorer = SaveAutoGrades(config=self.config)
         self.book = Gradebook(course.database)
+        self.names: dict[str, str] = {}
 
     def close(self) -> None:
         self.book.close()
@@ -44,11 +45,18 @@ class GradeBook:
             with self._transaction() as book:
                 book.update_or_create_student(submission.student)
                 row = book.update_or_create_submission(self.assignment, submission.student)
-                sheets = {sheet.name: _Sheet(sheet) for sheet in row.notebooks}
+                sheets = {sheet.name: _Sheet(sheet, self._cell_names(book)) for sheet in row.notebooks}
                 for part in graded:
                     self._score(notebooks[part.template.name], sheets[part.template.name], part)
         except (OSError, SQLAlchemyError) as error:
             raise CourseError(f"the grades of {submission.student} could not be written: {_short(error)}") from error
+
+    def _cell_names(self, book: Any) -> dict[str, str]:
+        """{row id: grade_id} of the assignment's cells, asked once for the whole class."""
+        if not self.names:
+            notebooks = book.find_assignment(self.assignment).notebooks
+            self.names = {cell.id: cell.name for notebook in notebooks for cell in notebook._base_cells}
+        return self.names
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -89,9 +97,9 @@ class GradeBook:
 class _Sheet:
     """One notebook's rows, as nbgrader's scorer asks a gradebook for them: one query each, not one per cell."""
 
-    def __init__(self, notebook: Any) -> None:
-        self.grades = {grade.cell.name: grade for grade in notebook.grades}
-        self.comments = {comment.cell.name: comment for comment in notebook.comments}
+    def __init__(self, notebook: Any, names: dict[str, str]) -> None:
+        self.grades = {names[grade.cell_id]: grade for grade in notebook.grades}
+        self.comments = {names[comment.cell_id]: comment for comment in notebook.comments}
         self.db = self
 
     def find_grade(self, cell: str, *_: str) -> Any:

@@ -28,7 +28,7 @@ from autograder.collect import Submission
 from autograder.course import Course, nbgrader_config
 from autograder.gradebook import GradeBook
 from autograder.grading import Template, grade
-from autograder.sandbox import find_sandbox
+from autograder.sandbox import Sandbox, find_sandbox
 from autograder.scheduler import Threads, warm_server
 from benchmarks.grading_notebooks import STUDENTS, hand_in, notebook
 
@@ -84,7 +84,9 @@ def stock(kind: str, course: Course, students: list[str]) -> None:
         assert outcome["success"], outcome["log"]
 
 
-def ours(kind: str, course: Course, template: Template, students: list[str], scheduler: Threads) -> None:
+def ours(
+    kind: str, course: Course, template: Template, students: list[str], scheduler: Threads, sandbox: Sandbox
+) -> None:
     """Grade with the engine."""
     book = GradeBook(course, kind)
     submissions = (
@@ -95,7 +97,7 @@ def ours(kind: str, course: Course, template: Template, students: list[str], sch
         kind,
         [template],
         submissions,
-        sandbox=find_sandbox(),
+        sandbox=sandbox,
         scheduler=scheduler,
         store=book.store,
         progress=lambda student: None,
@@ -125,10 +127,11 @@ def measure(kind: str, rounds: int, students: list[str]) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         template = prepare(kind, Path(folder, "ours"))
         prepare(kind, Path(folder, "stock"))
+        sandbox = find_sandbox()
         theirs, mine = Course(Path(folder, "stock")), Course(Path(folder, "ours"))
 
         def grade_ours(name: str, some: list[str]) -> None:
-            ours(kind, mine, template, some, Threads(mine.root / name, WORKERS))
+            ours(kind, mine, template, some, Threads(mine.root / name, WORKERS), sandbox)
 
         def warm(name: str) -> float:
             started = timed(lambda: grade_ours(f"{name}-1", students[:1]))
