@@ -12,9 +12,10 @@ from typing import Any
 
 from cs231n_lib.check import check, exercises
 
+from .box import Limits
 from .course import REPOSITORY, CourseError, source_files
 from .judge import Student
-from .sandbox import Limits, find_sandbox
+from .sandbox import find_sandbox
 from .source import STUDENT_CELL, Cell, read_source
 
 SWAPPED: dict[type, type] = {

@@ -64,6 +64,9 @@ def grade(
         list[str] | None, typer.Option(help="a notebook to grade, such as N01_knn; may be repeated")
     ] = None,
     no_sandbox: NoSandbox = False,
+    scheduler: Annotated[str, typer.Option(help="a running Dask scheduler, such as tcp://127.0.0.1:8786")] = "",
+    slurm: Annotated[bool, typer.Option("--slurm", help="run the workers as Slurm jobs")] = False,
+    minimum: Annotated[str, typer.Option(help="the least sandbox: bubblewrap, podman, docker, landlock")] = "docker",
 ) -> None:
     """Grade every submission in the sandbox; write gradebook, feedback, CSV and report."""
     from .evening import grade_folder, print_table
@@ -76,6 +79,9 @@ def grade(
             submissions,
             workers=workers,
             allow_none=no_sandbox,
+            minimum=minimum,
+            address=scheduler,
+            slurm=slurm,
             only=tuple(only or ()),
             roster=read_roster(roster) if roster else None,
         )

@@ -81,9 +81,16 @@ def kept(course: Course, assignment: str, wanted: list[str], students: tuple[str
         raise CourseError(f"student must be one who handed in {assignment}, got {unknown[0]!r}")
     for name in students or names:
         folder = course.collected(name, assignment)
-        notebooks = {n: (folder / f"{n}.ipynb").read_bytes() for n in wanted if (folder / f"{n}.ipynb").is_file()}
+        raws = {n: kept_notebook(course, assignment, name, n) for n in wanted}
+        notebooks = {n: raw for n, raw in raws.items() if raw is not None}
         flags: tuple[Flag, ...] = tuple((f, d) for f, d in json.loads((folder / FLAGS).read_text(encoding="utf-8")))
         yield Submission(name, notebooks, flags, handed_in(course, assignment, name))
+
+
+def kept_notebook(course: Course, assignment: str, student: str, notebook: str) -> bytes | None:
+    """Return one notebook as it was handed in, or None if it was not."""
+    path = course.collected(student, assignment) / f"{notebook}.ipynb"
+    return path.read_bytes() if path.is_file() else None
 
 
 def kept_students(course: Course, assignment: str) -> list[str]:

@@ -5,18 +5,19 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .cluster import scheduler_for
 from .collect import Submission, entries_of
-from .collected import kept_students, received
+from .collected import kept, kept_students, received
 from .course import Course, CourseError, source_folder
 from .feedback import write_feedback
 from .gradebook import GradeBook
-from .grading import Graded, grade, prepare
+from .grading import Graded, Template, grade, prepare
 from .regrade import Again, completed, rounds
 from .report import write_reports
 from .results import StudentResult, load, save, summarise
 from .roster import Roster
-from .sandbox import find_sandbox
-from .scheduler import Threads, write_atomically
+from .sandbox import MINIMUM, find_sandbox
+from .scheduler import write_atomically
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,18 @@ def grade_folder(
     *,
     workers: int,
     allow_none: bool = False,
+    minimum: str = MINIMUM,
     only: tuple[str, ...] = (),
     roster: Roster | None = None,
     again: Again | None = None,
+    address: str = "",
+    slurm: bool = False,
 ) -> Evening:
     """Grade all submissions in `folder` and write gradebook, feedback, CSV and report.
 
     folder : a folder or a download, see `collect.survey`; None grades what was collected before
+    workers : threads, or Slurm jobs; address : of a running Dask scheduler; slurm : start workers with Slurm
+    minimum : the least level of sandbox that will do
     only : names of notebooks, for a course that sets some of an assignment; none grades all
     roster : the class list, to name students as the course does
     again : what to grade again, of what was collected before; the rest stands
@@ -53,7 +59,7 @@ def grade_folder(
     # What is not in order is said before anything is built.
     source_folder(assignment)
     kept_students(course, assignment) if folder is None else entries_of(folder)
-    sandbox = find_sandbox(allow_none=allow_none)
+    sandbox = find_sandbox(allow_none=allow_none, minimum=minimum)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     ) as progress:
@@ -61,14 +67,12 @@ def grade_folder(
         sandbox = replace(sandbox, data=data_folder())
         progress.update(step, description=f"preparing {assignment}")
         templates = prepare(course, assignment, only)
-        wanted = {template.name: template.grade_ids for template in templates}
-        chosen = again.students if again else ()
-        submissions = list(received(course, assignment, folder, wanted, roster=roster, students=chosen))
+        names = _arrivals(course, assignment, folder, templates, roster, again.students if again else ())
         write_atomically(course.root / "sandbox-level", sandbox.level)
         # Some of a class graded again: the others handed in too.
-        everyone = set(kept_students(course, assignment)) if again else {s.student for s in submissions}
+        everyone = set(kept_students(course, assignment)) if again else set(names)
         book, results = GradeBook(course, assignment), []
-        progress.update(step, description=f"grading {assignment}", total=len(submissions), completed=0)
+        progress.update(step, description=f"grading {assignment}", total=len(names), completed=0)
 
         def store(submission: Submission, graded: list[Graded]) -> None:
             graded = completed(course, assignment, templates, submission, graded)
@@ -78,14 +82,16 @@ def grade_folder(
             save(course, assignment, result)
             results.append(result)
 
-        scheduler = Threads(course.records, workers)
+        scheduler = scheduler_for(course.records, workers=workers, address=address, slurm=slurm)
         try:
-            for notebooks, group in rounds(course, assignment, templates, submissions, again=again):
+            for notebooks, group in rounds(course, assignment, templates, names, again=again):
+                if not group:
+                    continue
                 grade(
                     course,
                     assignment,
                     notebooks,
-                    list(group),
+                    kept(course, assignment, [template.name for template in notebooks], tuple(group)),
                     sandbox=sandbox,
                     scheduler=scheduler,
                     store=store,
@@ -93,10 +99,26 @@ def grade_folder(
                 )
         finally:
             scheduler.close()
+            book.close()
     files = write_reports(course, assignment)
     files["gradebook"] = str(course.root / "gradebook.db")
     files["feedback"] = str(course.root / "feedback")
     return Evening(assignment, sandbox.level, results, files)
+
+
+def _arrivals(
+    course: Course,
+    assignment: str,
+    folder: Path | None,
+    templates: list[Template],
+    roster: Roster | None,
+    students: tuple[str, ...],
+) -> list[str]:
+    """Return whose work is to be graded, in order; what is in `folder` is kept first, one student at a time."""
+    if folder is None and not students:
+        return kept_students(course, assignment)
+    wanted = {template.name: template.grade_ids for template in templates}
+    return [s.student for s in received(course, assignment, folder, wanted, roster=roster, students=students)]
 
 
 def regrade(course: Course, assignment: str, again: Again, *, workers: int, allow_none: bool = False) -> list[tuple]:

@@ -4,9 +4,10 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import nbformat
 from nbformat import NotebookNode
@@ -117,7 +118,7 @@ def grade(
     course: Course,
     assignment: str,
     templates: list[Template],
-    submissions: list[Submission],
+    submissions: Iterable[Submission],
     *,
     sandbox: Sandbox,
     scheduler: Scheduler,
@@ -126,6 +127,7 @@ def grade(
 ) -> None:
     """Grade every submission and call `store` once for each, in their order, from this thread only.
 
+    Submissions are drawn as there is room for them: a class of any size takes the memory of a few.
     A submission that cannot be read still yields a result. progress : called with the student's name when stored
     """
     version, secret = engine_version(), course_secret(course)
@@ -145,14 +147,22 @@ def grade(
         job["seal"] = seal
         return scheduler.submit(content_key(content, seed), job)
 
-    waiting: list[tuple[Submission, list[tuple[Template, Answers, Future[dict] | None]]]] = []
+    waiting: deque[tuple[Submission, list[tuple[Template, Answers, Future[dict] | None]]]] = deque()
+
+    def finish() -> None:
+        submission, parts = waiting.popleft()
+        store(submission, [Graded(t, a, f.result() if f is not None else {}) for t, a, f in parts])
+        progress(submission.student)
+
     for submission in submissions:
         parts: list[tuple[Template, Answers, Future[dict] | None]] = []
         for template in templates:
             raw = submission.notebooks.get(template.name)
             answers = parse_answers(raw, template.notebook) if raw is not None else MISSING
             parts.append((template, answers, None if answers.fault else judged(template, answers)))
-        waiting.append((submission, parts))
-    for submission, parts in waiting:
-        store(submission, [Graded(t, a, f.result() if f is not None else {}) for t, a, f in parts])
-        progress(submission.student)
+        waiting.append((replace(submission, notebooks={}), parts))
+        # A window: enough to keep every worker busy while the first is stored, never the whole class in memory.
+        while len(waiting) > scheduler.window:
+            finish()
+    while waiting:
+        finish()

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .collect import Submission
+from .collected import kept_notebook
 from .course import Course, CourseError
 from .grading import MISSING, Graded, Template, role_of
 from .lineage import spec_digest
@@ -63,24 +64,23 @@ def rounds(
     course: Course,
     assignment: str,
     templates: list[Template],
-    submissions: Iterable[Submission],
+    students: list[str],
     *,
     again: Again | None,
-) -> Iterator[tuple[list[Template], Iterable[Submission]]]:
-    """Yield (notebooks, submissions) to grade together: one round of everything, or what `again` asks for.
+) -> Iterator[tuple[list[Template], list[str]]]:
+    """Yield (notebooks, students) to grade together: one round of everything, or what `again` asks for.
 
     A student whose other exercises have no standing verdicts on these very answers is graded whole.
     """
     if again is None:
-        yield templates, submissions
+        yield templates, students
         return
     narrowed(templates, again.exercises)  # an unknown exercise is said before anything is graded
-    everyone = list(submissions)
-    ready = [s for s in everyone if all(_stands(course, assignment, s, template) for template in templates)]
-    fresh = [s for s in everyone if s not in ready]
+    ready = [s for s in students if all(_stands(course, assignment, s, template) for template in templates)]
+    fresh = [s for s in students if s not in ready]
     exercises = again.exercises
     if not exercises and not again.students:
-        parts = [touched(course, assignment, s.student, templates) for s in ready]
+        parts = [touched(course, assignment, s, templates) for s in ready]
         exercises = tuple(sorted(set().union(*parts)))
         if not exercises:
             ready = []
@@ -111,7 +111,7 @@ def completed(
 def _merged(course: Course, assignment: str, template: Template, submission: Submission, part: Graded | None) -> Graded:
     standing = _standing(course, assignment, submission.student, template.name)["record"]
     if part is None:
-        raw = submission.notebooks.get(template.name)
+        raw = kept_notebook(course, assignment, submission.student, template.name)
         return Graded(template, parse_answers(raw, template.notebook) if raw is not None else MISSING, standing)
     if "fault" in part.record or part.answers.fault:
         return Graded(template, part.answers, standing)  # a machine that failed changes nothing
@@ -132,12 +132,12 @@ def touched(course: Course, assignment: str, student: str, templates: list[Templ
     return found
 
 
-def _stands(course: Course, assignment: str, submission: Submission, template: Template) -> bool:
+def _stands(course: Course, assignment: str, student: str, template: Template) -> bool:
     """True if every exercise of a notebook has a verdict on the answers that are there now."""
-    raw = submission.notebooks.get(template.name)
+    raw = kept_notebook(course, assignment, student, template.name)
     if raw is None:
         return True  # nothing to judge, then as now
-    standing = _standing(course, assignment, submission.student, template.name)
+    standing = _standing(course, assignment, student, template.name)
     verdicts = {v["grade_id"].removesuffix(TESTS_SUFFIX) for v in standing["record"].get("verdicts", [])}
     return standing["notebook"] == hashlib.sha256(raw).hexdigest() and verdicts >= set(tested(template))
 
@@ -160,6 +160,6 @@ def _keep(course: Course, assignment: str, submission: Submission, part: Graded,
     about = {
         "record": part.record,
         "specs": {**_standing(course, assignment, student, name)["specs"], **specs},
-        "notebook": hashlib.sha256(submission.notebooks[name]).hexdigest(),
+        "notebook": hashlib.sha256(kept_notebook(course, assignment, student, name) or b"").hexdigest(),
     }
     write_atomically(_path(course, assignment, student, name), json.dumps(about))
