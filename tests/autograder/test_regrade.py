@@ -121,6 +121,12 @@ def test_points_by_hand_survive_and_need_no_second_look(course):
 def test_lateness_follows_the_points_and_an_extension_lifts_it(course):
     from nbgrader.api import Gradebook
 
+    def give(points):
+        with Gradebook(course.database) as book:
+            book.find_grade("knn-q1", NOTEBOOK, "a1", "reference").manual_score = points
+            book.db.commit()
+
+    give(2.5)
     (course.root / "late.toml").write_text(POLICY)
     results = {r.student: r for r in current_results(course, "a1")}
     late = results["reference"]
@@ -132,9 +138,7 @@ def test_lateness_follows_the_points_and_an_extension_lifts_it(course):
     with Gradebook(course.database) as book:
         submission = book.find_submission("a1", "reference")
         assert submission.late_submission_penalty == pytest.approx(late.penalty)
-        grade = book.find_grade("knn-q1", NOTEBOOK, "a1", "reference")
-        grade.manual_score = 0.5
-        book.db.commit()
+    give(0.5)
     (again,) = [r for r in current_results(course, "a1") if r.student == "reference"]
     assert again.score == late.score - 2.0
     assert again.penalty == pytest.approx(0.2 * again.score)

@@ -38,7 +38,7 @@ class Residual(nn.Module):
     """x + F(x), where F is two 3 x 3 convolutions with batch norm."""
 
     def __init__(self, width):
-        super().__init__()
+        super().__init__()  # an nn.Module first
         self.first, self.second = (nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(2))
         self.norms = nn.ModuleList([nn.BatchNorm2d(width), nn.BatchNorm2d(width)])
 
@@ -49,7 +49,7 @@ class Residual(nn.Module):
 
 def depthwise_separable(width):
     """One 3 x 3 filter for each map, then 1 x 1 filters that mix them."""
-    return nn.Sequential(
+    return nn.Sequential(  # one layer after the other
         nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False), nn.Conv2d(width, width, 1, bias=False)
     )
 
@@ -547,7 +547,7 @@ experiments = {
     "log": r"""
 """,
     "final_run": ...,
-    "final_labels": """
+    "final_labels": r"""
 """,
     "changed": ...,
     "base_runs": ...,
@@ -644,7 +644,7 @@ if take_it and ready("challenge-fit"):
     print(take_sealed_test(model, run="final", accuracy=final["accuracy"]))
 
 # %% solution="challenge-certificate"
-certificate = r"""
+certificate = """
 """
 ### BEGIN SOLUTION
 certificate = r"""
