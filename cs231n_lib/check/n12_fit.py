@@ -11,7 +11,7 @@ from .subject import Call, StudentError, Subject
 COUNT, NEW, EPOCHS = 600, 300, 6
 ASKED = 100  # pictures for what a model trained for one epoch is asked: whether it answers alike, not rightly
 LEAST, TARGET = 0.75, 0.90  # from the first on half of the points; the nearest neighbour reaches 0.66 to 0.69
-BUDGET = 12.0  # seconds on one core for one training; the reference takes 3
+BUDGET = 18.0  # seconds on one core for one training; the reference takes 3, and a busy laptop several times that
 NAMES = ("images", "labels")
 
 
@@ -61,7 +61,7 @@ def fit_case(subject: Subject, rng: np.random.Generator, report: Report, *, size
             call.seconds <= BUDGET,
             f"{EPOCHS} epochs on {COUNT} pictures of {size[0]} x {size[1]} took {call.seconds:.0f} s; "
             f"{BUDGET:g} s on one core are the bound",
-            hint="On a CPU take a smaller net: halving all widths makes it four times as fast.",
+            hint="A smaller net: halving all widths makes it four times as fast. (Or is the machine busy?)",
             symptom="too-slow",
         )
         trained = _trained(call, report)

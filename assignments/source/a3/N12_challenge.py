@@ -89,7 +89,7 @@ for name, layer in (
 #
 # **How it is judged** (8 points). The judge draws five kinds of small motifs, each standing *anywhere* on noise, 16 x
 # 16 pixels, calls your `fit` with 600 of them for 6 epochs, and shows the model 300 new ones: **90 %** right earns all
-# points, 75 % half of them. Hidden tests draw other motifs in another size. Training has 12 seconds on one core (the
+# points, 75 % half of them. Hidden tests draw other motifs in another size. Training has 18 seconds on one core (the
 # solution's net needs 3). So your net must take pictures of any size from 16 x 16 on (pool at the end), and the batch
 # size must follow the number of pictures: 600 pictures in batches of 500 are two steps.
 #
