@@ -15,7 +15,8 @@ MOST_MS = 250  # CPU time of a move that runs Python loops over the picture's nu
 @pytest.fixture(scope="module")
 def answers():
     found = {}
-    for notebook in ("a1/N01_knn.py", "a1/N02_softmax.py", "a1/N04_two_layer_net.py", "a2/N09_convolution.py"):
+    graded = ("a1/N01_knn.py", "a1/N02_softmax.py", "a1/N04_two_layer_net.py", "a2/N09_convolution.py")
+    for notebook in (*graded, "a3/N12_challenge.py"):
         found |= namespace(notebook, "setup", "solution")
     return found
 
@@ -70,4 +71,14 @@ def test_lifts(answers, case):
 
     widget = widgets.hard_cases(mine, state={"case": case, "features": "yours"})
     assert "Your features: 100 %." in widget.status, widget.problem
+    widget.close()
+
+
+def test_fairness(answers):
+    widget = widgets.fairness_audit(answers["group_accuracy_gap"], answers["wilson_interval"])
+    for field, value in (("classifier", "IBM"), ("lean", -100), ("lean", 35), ("n1", 100_000), ("t12", -0.35)):
+        start = time.process_time()
+        widget.set(field, value)
+        assert 1e3 * (time.process_time() - start) < MOST_MS
+        assert "Your function agrees." in widget.status, widget.problem
     widget.close()
