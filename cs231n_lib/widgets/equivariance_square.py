@@ -40,7 +40,7 @@ CONTROLS = (
     Slider("kernel", "window K", 1, 5, needs={"layer": WINDOWED}),
     Slider("stride", "stride S", 1, 4, needs={"layer": WINDOWED}),
     Choice("padding", "border of f", ("circular", "zeros", "none"), needs={"layer": WINDOWED, "kernel": (3, 2, 4, 5)}),
-    Slider("border", "leave out at the edge", 0, 10, hint="places of the map that do not count"),
+    Slider("border", "edge left out", 0, 10, hint="places of the map that do not count"),
     Choice("picture", "image", CLASSES),
     Slider("seed", "seed", 0, 9),
 )
