@@ -1,7 +1,6 @@
 """The lectures' live demo inside the notebook: a ConvNet that trains while you turn its knobs."""
 
 import dataclasses
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,27 @@ from .trainer_picture import describe, extent, focus_at, render, step_at
 from .trainer_plan import CONTROLS, LAST, SHOWN, Run, recorded, rewind, rewound, valid
 from .trainer_session import read_saved
 
-BUDGET = 0.05  # seconds of training between two pictures: a control that is moved meanwhile waits no longer
+FAST = 64  # images between two pictures while an earlier run is trained again
 
 
 def advance(state: Run, data: Data) -> Run:
-    """Train `speed` steps, or fewer if they take long; the same state if nothing is left to train."""
+    """Train as many steps as the images of one picture make; the same state if nothing is left to train.
+
+    A count and not a clock: what Step does must not depend on how busy the machine is.
+    """
     try:
         session = session_of(state, data)
     except DataError:
         return state
     planned = dataclasses.replace(recorded(state), note="")
     session.follow(planned.turns, planned.steps)
-    goal = min(max(planned.steps, session.steps + planned.speed), LAST)
-    end, begun = time.perf_counter() + BUDGET, session.steps
-    while session.steps < goal and not session.diverged:
+    behind = session.steps < planned.steps
+    count = max(1, (FAST if behind else state.speed) // state.batch)
+    goal = planned.steps if behind else min(planned.steps + count, LAST)
+    begun = session.steps
+    while session.steps < min(begun + count, goal) and not session.diverged:
         session.step(planned.turns)
-        if time.perf_counter() > end or session.measures_next:  # measuring takes as long as several steps
+        if session.measures_next:  # measuring takes as long as several steps
             break
     return dataclasses.replace(planned, steps=max(planned.steps, session.steps)) if session.steps > begun else state
 

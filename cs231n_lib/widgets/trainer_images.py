@@ -70,7 +70,7 @@ def own_image(path: str) -> tuple[np.ndarray, str]:
         with Image.open(Path(path).expanduser()) as file:
             side = min(file.size)
             left, top = (file.width - side) // 2, (file.height - side) // 2
-            square = file.convert("RGB").resize((32, 32), box=(left, top, left + side, top + side))
+            square = file.convert("RGB").crop((left, top, left + side, top + side)).resize((32, 32))
             return np.asarray(square, dtype=np.uint8), f"own: {Path(path).name}"
     except FileNotFoundError:
         return grey, "own: no such file"

@@ -72,7 +72,8 @@ def _foot(r: Board) -> str:
 def _head(r: Board) -> str:
     good = r.verdict in ("learning", "starting", "catching up")
     sign = svg.marker(32, 17, 2 if good else 5, radius=7)
-    place = f"step {r.steps} · epoch {r.epochs:.2f} · {r.state.speed} a picture"
+    pace = "1 step" if r.state.speed < r.state.batch else f"{r.state.speed} images"
+    place = f"step {r.steps} · epoch {r.epochs:.2f} · {pace} a picture"
     marks = [sign, svg.text(46, 22, r.verdict.capitalize(), size=15, bold=True)]
     marks.append(svg.text(744, 22, place, anchor="end"))
     for i, row in enumerate(textwrap.wrap(r.advice, 112)[:2]):
@@ -91,22 +92,28 @@ def _loss(r: Board) -> str:
     seen = [v for v in (*r.smooth, *r.ghost) if np.isfinite(v)]
     top = float(np.clip(1.15 * max(seen, default=0.0), 3.0, 8.0))
     axes = _loss_axes(extent(r), top)
-    marks = [axes.frame(title="Loss: each batch (thin) and smoothed", x_label="step", y_label="cross-entropy")]
+    bottom = axes.top + axes.height
+    marks = [
+        axes.frame(
+            title="Loss: each batch (thin) and smoothed",
+            x_label="step (◆ snapshot, dashed: a knob was turned)",
+            y_label="cross-entropy",
+        )
+    ]
     marks.append(axes.curve(*_thinned(r.losses), colour=svg.INK, dash="", width=0.6))
     if r.ghost:
         steps, values = _thinned(r.ghost)
         later = [(x, y) for x, y in zip(steps, values, strict=True) if x >= r.state.fork]
         marks.append(axes.curve([x for x, _ in later], [y for _, y in later], kind=3, dash="2 3", width=2))
         marks.append(
-            svg.text(axes.left + axes.width - 6, axes.top + 16, "dotted: the future you left", size=11, anchor="end")
+            svg.text(axes.left + axes.width - 6, bottom - 7, "dotted: the future you left", size=11, anchor="end")
         )
     marks.append(axes.curve(*_thinned(r.smooth), kind=0, width=2.5))
-    bottom = axes.top + axes.height
     for number, turn in enumerate(r.turns, start=1):
         x = axes.x(turn[0])
         marks.append(svg.line(x, axes.top, x, bottom, colour=svg.COLOURS[5], width=1.5, dash="5 3"))
         if number > len(r.turns) - 12:
-            marks.append(svg.text(x + 2, axes.top + 11 + 11 * (number % 3), number, size=11, bold=True))
+            marks.append(svg.text(x - 3, axes.top + 12 + 11 * (number % 3), number, size=11, bold=True, anchor="end"))
     for mark in r.state.marks:
         marks.append(svg.marker(axes.x(mark), bottom, 3, radius=6))
     if r.waiting:
@@ -131,10 +138,10 @@ def _turns(r: Board) -> str:
     rows = [f"{first + i + 1} · step {turn[0]}: {_words(r, turn)}" for i, turn in enumerate(r.turns[first:])]
     if r.waiting:
         rows = [*rows[-2:], "next step: " + ", ".join(_words(r, turn) for turn in r.waiting)]
-    marks = [svg.text(50, 334 + 16 * i, row[:72], size=12, bold=row[0] == "n") for i, row in enumerate(rows)]
+    marks = [svg.text(50, 328 + 15 * i, row[:72], size=12, bold=row[0] == "n") for i, row in enumerate(rows)]
     if not rows:
-        marks.append(svg.text(50, 334, "Turn a knob while it trains: it is marked on the curve.", size=12))
-    marks.append(svg.text(50, 334 + 16 * max(len(rows), 1), effect(r.state), size=12))
+        marks.append(svg.text(50, 328, "Turn a knob while it trains: it is marked on the curve.", size=12))
+    marks.append(svg.text(50, 328 + 15 * max(len(rows), 1), effect(r.state), size=12))
     return "".join(marks)
 
 

@@ -36,7 +36,7 @@ class Run(State):
     batch: int = 16
     decay: float = 0.0001
     augment: bool = True
-    speed: int = 4
+    speed: int = 32
     focus: int = 1
     page: int = 1
     own: str = ""
@@ -71,7 +71,9 @@ CONTROLS = (
     Choice("batch", "batch size", (4, 8, 16, 32, 64), slide=True),
     Choice("decay", "weight decay", (0.0, 0.0001, 0.001, 0.01, 0.1), slide=True, hint="pulls weights towards 0"),
     Switch("augment", "flips and shifts", hint="random mirror images, and shifts by up to 2 pixels"),
-    Choice("speed", "steps a picture", (1, 4, 16), hint="fewer pictures, more training"),
+    Choice(
+        "speed", "images a picture", (1, 32, 64), names=("1 step", "32", "64"), hint="fewer pictures, more training"
+    ),
     Slider("focus", "activations of", 1, SHOWN + 1, hint="which image below; the last is your own"),
     Slider("page", "test images", 1, 20, hint="which five"),
     Text("own", "own image", ("", "my_photo.png"), hint="a file beside the notebook, PNG or JPEG; Enter"),
