@@ -122,7 +122,11 @@ def point(state: Run, data: Data, event: Event) -> Run:
     if image:
         return state if image == state.focus else dataclasses.replace(state, focus=image)
     step = step_at(event.x, event.y, extent(compute(state, data)))
-    return state if step is None or step >= state.steps else rewound(state, step)
+    if step is None:
+        return state
+    if step >= state.steps:
+        return dataclasses.replace(state, note=f"Step {step} is not behind you: click an earlier one to rewind.")
+    return rewound(state, step)
 
 
 MODEL = Model(
