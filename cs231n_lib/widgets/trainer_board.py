@@ -9,7 +9,7 @@ import numpy as np
 from cs231n_lib.data import DataError
 
 from .base import Data
-from .trainer_images import TRAIN, Drawn, Stored, own_image
+from .trainer_images import Drawn, Stored, own_image
 from .trainer_net import compared, forward, log_probabilities, prepared
 from .trainer_plan import RULES, SHOWN, Run, Turn, pending
 from .trainer_session import Session
@@ -82,7 +82,8 @@ def compute(state: Run, data: Data) -> Board:
         probabilities = np.exp(log_probabilities(scores))
     verdict, advice = diagnose(state, session, [float((out == 0).all(axis=0).mean()) for out in outs])
     return Board(
-        state=state, steps=session.steps, epochs=session.seen / TRAIN, smooth=session.smooth, losses=session.losses,
+        state=state, steps=session.steps, epochs=session.seen / session.source.count,
+        smooth=session.smooth, losses=session.losses,
         ghost=session.ghost if state.fork >= 0 else [], ratios=session.ratios, accuracies=session.accuracies,
         turns=tuple(turn for turn in state.turns if turn[0]), waiting=pending(state), filters=session.params["w1"],
         activations=[out[state.focus - 1] for out in outs], images=images, labels=labels,

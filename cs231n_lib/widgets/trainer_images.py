@@ -7,13 +7,14 @@ import numpy as np
 from cs231n_lib.data import DataError, Split, load_dataset
 from cs231n_lib.shapes10 import CLASSES, draw
 
-TRAIN, HELD_OUT = 2000, 100  # images to train on; of validation and test each
+HELD_OUT = 100  # images of validation and of test
 
 
 class Drawn:
     """shapes10, drawn a chunk at a time when it is asked for: the first step must not wait for 2,000 images."""
 
     classes = CLASSES
+    count = 2000  # images to train on: few enough to be known by heart
     CHUNK = 25
 
     def __init__(self) -> None:
@@ -48,7 +49,8 @@ class Stored:
                 whole = load_dataset("cifar10-jpeg", quiet=True)
             except DataError as error:
                 raise DataError("CIFAR-10 is not here: run `cs231n data get cifar10`, then choose it again.") from error
-        data = whole.subset(train=TRAIN, val=HELD_OUT, test=HELD_OUT)
+        self.count = min(10_000, len(whole.train) - HELD_OUT)
+        data = whole.subset(train=self.count, val=HELD_OUT, test=HELD_OUT)
         self.classes, self._splits = data.classes, {"train": data.train, "val": data.val, "test": data.test}
 
     def take(self, split: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

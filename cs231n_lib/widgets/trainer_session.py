@@ -15,7 +15,7 @@ import numpy as np
 from cs231n_lib.optim import Optimizer
 from cs231n_lib.solver.checkpoint import read_checkpoint, under_prefix, with_prefix, write_checkpoint
 
-from .trainer_images import HELD_OUT, TRAIN, Drawn, Source
+from .trainer_images import HELD_OUT, Drawn, Source
 from .trainer_net import Arrays, Rule, Yours, accuracy, augmented, loss_and_grads, new_net, prepared, stream
 from .trainer_plan import Turn, before, in_force
 
@@ -117,11 +117,13 @@ class Session:
 
     def _order(self, batch: int) -> np.ndarray:
         """Return the rows of the next batch: each epoch is a permutation, the first one the stored order."""
-        at = np.arange(self.seen, self.seen + batch)
-        epochs = {int(e): stream(self.seed, "order", int(e)).permutation(TRAIN) for e in np.unique(at // TRAIN) if e}
-        return np.array(
-            [epochs[e][i] if e else i for e, i in zip(*(v.tolist() for v in divmod(at, TRAIN)), strict=True)]
-        )
+        count, at = self.source.count, np.arange(self.seen, self.seen + batch)
+        rows = at % count
+        for epoch in np.unique(at // count):
+            if epoch:
+                inside = at // count == epoch
+                rows[inside] = stream(self.seed, "order", int(epoch)).permutation(count)[rows[inside]]
+        return rows
 
     def _measure(self) -> None:
         """Draw held-out images bit by bit, so that no step waits for all; every EVALUATE steps measure all splits."""

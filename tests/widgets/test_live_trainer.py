@@ -527,3 +527,20 @@ def test_nothing_trains_before_run():
     assert not widget.running
     assert losses(widget) == []
     widget.close()
+
+
+def test_every_epoch_shows_each_image_once():
+    session = session_of(Run(), {})
+    session.source.count = 30  # of this session alone
+    epochs = []
+    for _ in range(3):
+        rows = []
+        for _ in range(5):
+            rows += session._order(6).tolist()
+            session.seen += 6
+        epochs.append(rows)
+    assert all(sorted(rows) == list(range(30)) for rows in epochs)
+    assert epochs[0] == list(range(30))
+    assert epochs[1] != epochs[2] != epochs[0]
+    session.seen = 28  # a batch across two epochs
+    assert session._order(4).tolist() == [28, 29, *epochs[1][:2]]
