@@ -11,7 +11,7 @@ from cs231n_lib.data import DataError
 from .base import Data
 from .trainer_images import Drawn, Stored, own_image
 from .trainer_net import compared, forward, log_probabilities, prepared
-from .trainer_plan import RULES, SHOWN, Run, Turn, pending
+from .trainer_plan import RULES, SHOWN, Run, Turn, in_force, pending
 from .trainer_session import Session
 
 SESSIONS = 3  # runs (images, seed) that stay in memory
@@ -113,9 +113,10 @@ def diagnose(state: Run, session: Session, dead: list[float]) -> tuple[str, str]
 
     dead : of each layer, the share of outputs that are 0 for every image shown
     """
-    rated = state.rule != "Adadelta"
-    rate = f"learning rate {state.learning_rate:g}" if rated else "Adadelta's step"
-    lower = f"rewind, then try {state.learning_rate / 10:.1g}" if rated else "rewind, then use smaller decay"
+    knobs = in_force(session.turns, max(session.steps - 1, 0))  # of the last step: the panel may have moved on
+    rated, number = knobs["rule"] != "Adadelta", knobs["learning_rate"]
+    rate = f"learning rate {number:g}" if rated else "Adadelta's step"
+    lower = f"rewind, then try {number / 10:.1g}" if rated else "rewind, then use less decay"
     if session.diverged:
         return "diverged", f"The loss is no number any more: {rate} is too high. Nothing can be learnt now: {lower}."
     if session.steps < state.steps:
@@ -135,7 +136,7 @@ def diagnose(state: Run, session: Session, dead: list[float]) -> tuple[str, str]
     if ratio > HIGH:
         return "rate too high: shaking", f"Each step moves the weights by {100 * ratio:.2g} %: {lower}."
     if ratio < LOW:
-        higher = f"; try {state.learning_rate * 10:.1g}" if rated else ""
+        higher = f"; try {number * 10:.1g}" if rated else ""
         return "rate too low", f"Each step moves the weights by only {100 * ratio:.1g} %: nothing will happen{higher}."
     if session.accuracies and session.accuracies[-1][1] > session.accuracies[-1][2] + 0.25:
         return "overfitting", "The training images are known by heart, the others are not: decay and shifts help."

@@ -76,8 +76,8 @@ def _head(r: Board) -> str:
     place = f"step {r.steps} · epoch {r.epochs:.2f} · {pace} a picture"
     marks = [sign, svg.text(46, 22, r.verdict.capitalize(), size=15, bold=True)]
     marks.append(svg.text(744, 22, place, anchor="end"))
-    for i, row in enumerate(textwrap.wrap(r.advice, 112)[:2]):
-        marks.append(svg.text(46, 42 + 16 * i, row, size=12))
+    for i, row in enumerate(textwrap.wrap(r.advice, 100)[:2]):
+        marks.append(svg.text(46, 42 + 17 * i, row))
     return "".join(marks)
 
 

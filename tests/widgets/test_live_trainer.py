@@ -2,6 +2,7 @@
 
 import ast
 import json
+import random
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from cs231n_lib.widgets.base.view import View
 from cs231n_lib.widgets.trainer import MODEL
 from cs231n_lib.widgets.trainer_board import diagnose, session_of
 from cs231n_lib.widgets.trainer_images import Drawn, own_image
-from cs231n_lib.widgets.trainer_plan import RULES, Run, in_force
+from cs231n_lib.widgets.trainer_plan import KNOBS, RULES, Run, in_force
 from cs231n_lib.widgets.trainer_session import read_saved
 from tests.cells import namespace
 
@@ -359,6 +360,8 @@ def test_a_rate_that_is_too_high_is_named_stops_and_is_cured_by_rewinding():
     stopped = widget.state
     widget.step()
     assert widget.state is stopped
+    widget.set("learning_rate", 0.01)
+    assert "learning rate 3 is too high" in widget.status  # what did it, not what the panel shows now
     widget.press("rewind")
     train(widget, 30)
     assert np.isfinite(losses(widget)).all()
@@ -544,3 +547,32 @@ def test_every_epoch_shows_each_image_once():
     assert epochs[1] != epochs[2] != epochs[0]
     session.seen = 28  # a batch across two epochs
     assert session._order(4).tolist() == [28, 29, *epochs[1][:2]]
+
+
+def test_a_walk_over_everything_while_it_trains_can_be_trained_again_to_the_bit():
+    rng = random.Random(1)
+    view = View(MODEL, QUICK, {})
+    moved = threading.Event()
+    view._picture.observe(lambda _: moved.set(), "value")
+    knobs = [view.model.control(name) for name in (*KNOBS, "speed", "focus", "page")]
+    for move in range(18):
+        view.run()  # a run that diverged has paused itself
+        if move % 8 == 7:
+            view.press(rng.choice(["snapshot", "rewind", "save", "load"]))
+        elif move % 8 == 3:
+            view.point(Event("down", rng.uniform(50, 460), 150))
+        else:
+            control = rng.choice(knobs)
+            view.set(control.field, rng.choice([v for v in control.samples() if v not in (1.0, 3.0, 64)]))
+        assert not view.problem
+        moved.clear()
+        assert moved.wait(60) or session_of(view.state, view.data).diverged
+    view.pause()
+    with view.lock:
+        state, known = view.state, losses(view)
+    view.close()
+    again = Static(MODEL, state.to_json(), {})
+    train(again, state.steps)
+    assert len(known) > 5
+    assert len(state.turns) > 3
+    np.testing.assert_array_equal(losses(again), known)
