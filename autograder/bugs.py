@@ -12,10 +12,11 @@ from typing import Any
 
 from cs231n_lib.check import check, exercises
 
+from .box import Limits
 from .course import REPOSITORY, CourseError, source_files
 from .judge import Student
-from .sandbox import Limits, find_sandbox
-from .source import Cell, read_source
+from .sandbox import find_sandbox
+from .source import STUDENT_CELL, Cell, read_source
 
 SWAPPED: dict[type, type] = {
     ast.Add: ast.Sub,
@@ -86,7 +87,8 @@ def _try_planted(tally: Tally, bug: Any) -> None:
     tally.planted += 1
     # A question with a hidden key accepts any form here; its bugs are judged with the hidden tests, by the test suite.
     hidden_key = exercises()[bug.exercise_id].visible_share == 0.0
-    if result.ok and not hidden_key:
+    # A half right answer may be accepted, for no more than it is worth.
+    if result.ok and result.points > bug.points and not hidden_key:
         tally.survivors.append(name)
         return
     tally.killed += 1
@@ -157,7 +159,8 @@ def _try_mutants(tally: Tally, cell: Cell, cells: list[Cell], student: Student) 
         tally.generated += 1
         try:
             report = box.run(source)
-            refused = report["error"] is not None or not _passes(tests, cells, subject, Subject(box, subject))
+            handles = {name: Subject(box, name) for name in (subject, STUDENT_CELL)}
+            refused = report["error"] is not None or not _passes(tests, cells, handles)
         except LimitReached:
             refused = True
         if refused:
@@ -168,14 +171,14 @@ def _try_mutants(tally: Tally, cell: Cell, cells: list[Cell], student: Student) 
             box.run(cell.text)
 
 
-def _passes(tests: Cell, cells: list[Cell], name: str, subject: Any) -> bool:
-    """Run a whole test cell, hidden part included, on a subject; True if it gets all points."""
+def _passes(tests: Cell, cells: list[Cell], handles: dict[str, Any]) -> bool:
+    """Run a whole test cell, hidden part included, on handles of the student's names; True if it gets all points."""
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
         for cell in cells:
             if cell.role == "setup":
                 exec(compile(cell.text, cell.id, "exec"), names)
-        names[name] = subject
+        names.update(handles)
         exec(compile(tests.text, tests.grade_id, "exec"), names)
     return bool(names["result"].ok)
 
