@@ -105,9 +105,6 @@ def _loss(r: Board) -> str:
         steps, values = _thinned(r.ghost)
         later = [(x, y) for x, y in zip(steps, values, strict=True) if x >= r.state.fork]
         marks.append(axes.curve([x for x, _ in later], [y for _, y in later], kind=3, dash="2 3", width=2))
-        marks.append(
-            svg.text(axes.left + axes.width - 6, bottom - 7, "dotted: the future you left", size=11, anchor="end")
-        )
     marks.append(axes.curve(*_thinned(r.smooth), kind=0, width=2.5))
     for number, turn in enumerate(r.turns, start=1):
         x = axes.x(turn[0])
