@@ -92,10 +92,12 @@ def _loss(r: Board) -> str:
     seen = [v for v in (*r.smooth, *r.ghost) if np.isfinite(v)]
     top = float(np.clip(1.15 * max(seen, default=0.0), 3.0, 8.0))
     axes = _loss_axes(extent(r), top)
+    left = "Loss: each batch, smoothed; dotted: the future you left"
+    title = left if r.ghost else "Loss: each batch (thin) and smoothed"
     bottom = axes.top + axes.height
     marks = [
         axes.frame(
-            title="Loss: each batch (thin) and smoothed",
+            title=title,
             x_label="step (◆ snapshot, dashed: a knob was turned)",
             y_label="cross-entropy",
         )
