@@ -35,7 +35,8 @@ MEDIAN_MS, MOST_MS = 30, 100  # CPU time of one move
 
 
 @pytest.fixture(autouse=True)
-def _live(monkeypatch):
+def _live(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # a widget may save beside the notebook
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     monkeypatch.delenv("CS231N_STATIC", raising=False)
 
