@@ -139,16 +139,20 @@ def describe(r: View) -> str:
     s, guess = r.state, int(r.scores.argmax())
     words = f"True class: {CLASSES[r.truth]}. The net with {s.weights} weights says {CLASSES[guess]}. "
     if np.ptp(r.map) == 0:
-        words += f"{s.method}: the map is empty, no pixel moves the score of {CLASSES[r.target]}. "
+        words += f"{_capital(s.method)}: the map is empty, no pixel moves the score of {CLASSES[r.target]}. "
     else:
         row, column = np.unravel_index(np.abs(r.map).argmax(), r.map.shape)
-        words += f"{s.method} of {CLASSES[r.target]}: strongest at row {row}, column {column}. "
+        words += f"{_capital(s.method)} of {CLASSES[r.target]}: strongest at row {row}, column {column}. "
     survivors = [name for name, both in r.kept.items() if max(both) > SURVIVES]
     words += "Sanity check: " + (f"{' and '.join(survivors)} survive{'s' * (len(survivors) == 1)} shuffled weights."
                                  if survivors else "every map changes when weights are shuffled.")  # fmt: skip
     if r.yours is not None:
         words += f" Your net says {CLASSES[r.yours_says]}; its map agrees with this net's to {r.agree:.2f}."
     return words
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def render(r: View) -> str:
