@@ -160,6 +160,13 @@ def test_a_wrong_rule_is_told_how(rule, words):
     widget.close()
 
 
+def test_a_call_that_fails_names_no_line_of_the_widget():
+    widget = widgets.optimizer_race(lambda w, dw: w)
+    assert "takes 2 positional arguments but 3 were given" in widget.problem
+    assert "(line" not in widget.problem
+    widget.close()
+
+
 def test_a_mistake_shows_before_the_first_step():
     widget = widgets.optimizer_race(lambda w, dw, c: 1 / 0, state={"steps": 0})
     assert "ZeroDivisionError" in widget.problem
