@@ -33,7 +33,7 @@ def describe(r: Count) -> str:
     words = f"{who} is right on {right.sum()} of {IMAGES} {s.split} images ({100 * right.mean():.1f} %)."
     if r.rival is not None:
         other, differ = (r.rival == r.labels).mean(), int((r.rival != r.guesses).sum())
-        words += f" {s.classifier}: {100 * other:.1f} %; they differ on {differ} images (≠)."
+        words += f" The {s.classifier} classifier: {100 * other:.1f} %; they differ on {differ} images (≠)."
     off = r.matrix - np.diag(np.diag(r.matrix))
     row, column = np.unravel_index(off.argmax(), off.shape)
     if off.any():
@@ -160,10 +160,10 @@ def _image(r: Count, index: int, x: float, y: float) -> str:
         svg.rect(x, y, 64, 64, colour=svg.COLOURS[0 if right else 1], line_width=3, dash="" if right else "6 3")
     )
     marks.append(svg.text(x, y + 78, CLASSES[label], size=12))
-    sure = "" if r.only_labels else f" {100 * r.confidence[index]:.0f}%"
-    marks.append(svg.text(x, y + 92, f"{'✓' if right else '✗'} {CLASSES[guess]}{sure}", size=11, bold=not right))
+    marks.append(svg.text(x, y + 92, f"{'✓' if right else '✗'} {CLASSES[guess]}", size=11, bold=not right))
     differ = r.rival is not None and r.rival[index] != guess
-    return "".join(marks) + svg.text(x, y + 106, f"#{index}" + (" ≠" if differ else ""), size=11)
+    sure = "" if r.only_labels else f" {100 * r.confidence[index]:.0f}%"
+    return "".join(marks) + svg.text(x, y + 106, f"#{index}{sure}" + (" ≠" if differ else ""), size=11)
 
 
 def _pair(r: Count, index: int, x: float, y: float) -> str:

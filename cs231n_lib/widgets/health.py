@@ -71,7 +71,9 @@ def _row(r: Report, name: str) -> str:
         marks.append(svg.rect(left, top, width, TALL, colour=svg.INK, opacity=1 if looked else 0.45,
                               line_width=2 if looked else 1))  # fmt: skip
         marks.append(_histogram(v, own, left, top, width, kind))
-        marks.append(svg.text(middle, top + TALL + 14, _said(own), size=11, anchor="middle"))
+        marks.append(
+            svg.text(middle, top + TALL + 14, _said(own if np.isfinite(v).all() else np.nan), size=11, anchor="middle")
+        )
         dead = int(r.dead[i].sum())
         told = f"{dead}/{r.state.width}" if kind == 0 else _said(r.ratio[i], digits=1)
         bold = (dead > 0) if kind == 0 else not 1e-5 <= r.ratio[i] <= 1e-1

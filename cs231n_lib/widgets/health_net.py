@@ -47,7 +47,7 @@ CONTROLS = (
     Choice("norm", "normalization", ("none", "batch", "layer")),
     Slider("layers", "hidden layers", 2, 10),
     Choice("width", "units per layer", (16, 32, 64), slide=True),
-    Choice("batch", "examples in the batch", (2, 8, 64), slide=True),
+    Choice("batch", "batch size", (2, 8, 64), slide=True),
     Slider("bias", "first biases", -3.0, 3.0, step=0.25),
     Choice("rate", "learning rate", RATES, slide=True),
     Slider("steps", "steps learned", 0, MOST),
@@ -200,17 +200,18 @@ def compute(state: Health, data: Data) -> Report:
     """Return the health of every layer."""
     params, now = learned(_net(state, state.steps))
     steepest = {"sigmoid": 0.25}.get(state.activation, 1.0)
-    level = [slope < FLAT * steepest for slope in now.slopes]
+    level = [(slope < FLAT * steepest) & np.isfinite(a) for slope, a in zip(now.slopes, now.outputs, strict=True)]
     with np.errstate(all="ignore"):
         spread = np.array([a.std() for a in now.outputs])
         pull = np.array([state.batch * np.sqrt((g**2).mean()) for g in now.upstream])
         ratio = np.array([state.rate * np.linalg.norm(dw) / np.linalg.norm(w)
                           for (w, _), (dw, _) in zip(params[:-1], now.grads[:-1], strict=True)])  # fmt: skip
+    asked = "batchnorm" in data and all(np.isfinite(z).all() for z in now.before)  # what is nan cannot be compared
     wrong, problem = _your_layers(now.before, data["batchnorm"]) if "batchnorm" in data else ((), "")
     return Report(
         state=state, outputs=now.outputs, upstream=now.upstream, spread=spread, pull=pull, ratio=ratio,
         dead=[np.asarray(flat.all(axis=0)) for flat in level], flat=np.array([flat.mean() for flat in level]),
-        loss=now.loss, first_loss=learned(_net(state, 0))[1].loss, wrong=wrong, asked="batchnorm" in data,
+        loss=now.loss, first_loss=learned(_net(state, 0))[1].loss, wrong=wrong, asked=asked,
         problem=problem,
     )  # fmt: skip
 

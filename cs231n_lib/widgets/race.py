@@ -186,10 +186,11 @@ MODEL = Model(
     point_help="Click or drag to choose the start. Keys: arrows move it, Enter makes a step, Backspace starts again.",
     advance=advance,
     challenge=(
-        ("The ravine is 40 times steeper across than along. Turn it by 45 degrees: whose trail only turns, and whose "
-         "becomes another?",
-         "SGD and momentum follow the gradient, which turns with the surface. RMSprop and Adam divide each coordinate "
-         "by its own size: along the axes that evens out the ravine, across them it cannot."),
+        ("The ravine is 40 times steeper across than along. You are about to turn it by 45 degrees: which racers will "
+         "notice?",
+         "RMSprop and Adam: each coordinate is divided by its own size, which evens out a ravine along an axis and "
+         "cannot when it lies across. RMSprop ends 40 steps a billion times higher. SGD and momentum follow the "
+         "gradient, which turns with the surface: from a start that is turned too, not a digit of their loss changes."),
         ("Raise the rate of SGD and momentum to 0.3. Who leaves the map, and which number of the surface says so "
          "beforehand?",
          "SGD on curvature 12 multiplies its distance by 1 - 12·rate at each step: above rate 2/12 = 0.17 it grows. "

@@ -50,7 +50,7 @@ COLOURS = {"trained": 2, "top random": 1, "all random": 3}
 class Look(State):
     """Which image, which part of the net, and how it is asked."""
 
-    image: int = 0
+    image: int = 3
     target: str = "predicted"
     method: str = "gradient"
     sign: str = "absolute"
@@ -204,10 +204,10 @@ def _scores(r: View) -> str:
 
 
 def _tiles(stack: np.ndarray, columns: int) -> np.ndarray:
-    """Return images (n, h, w) or (n, h, w, 3) side by side in rows, one empty pixel between; empty is nan."""
-    n, height, width = stack.shape[:3]
+    """Return maps (n, h, w) side by side in rows, one empty pixel between; empty is nan."""
+    n, height, width = stack.shape
     rows = -(-n // columns)
-    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, *stack.shape[3:]), np.nan)
+    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
     for i, tile in enumerate(stack):
         y, x = (i // columns) * (height + 1), (i % columns) * (width + 1)
         sheet[y : y + height, x : x + width] = tile
@@ -218,13 +218,11 @@ def _filters(r: View) -> str:
     """Return layer 1's filters as colours, or the slices of one filter of a deeper layer."""
     if r.state.layer == 1:
         low, high = r.filters.min(), r.filters.max()
-        colours = (r.filters.transpose(0, 2, 3, 1) - low) / (high - low)
-        pixels = _tiles(colours, 3)
-        clear = np.where(np.isnan(pixels), 1.0, pixels)
-        marks = [svg.text(24, 248, "filters of layer 1", bold=True)]
         side = 6.4
-        marks.append(raster.image(24, 262, side * pixels.shape[1], side * pixels.shape[0],
-                                  raster.png(np.rint(255 * clear).astype(np.uint8))))  # fmt: skip
+        marks = [svg.text(24, 248, "filters of layer 1", bold=True)]
+        for i, tile in enumerate((r.filters.transpose(0, 2, 3, 1) - low) / (high - low)):
+            x, y = 24 + (i % 3) * 6 * side, 262 + (i // 3) * 6 * side
+            marks.append(raster.photo(x, y, 5 * side, 5 * side, np.rint(255 * tile).astype(np.uint8)))
         x, y = 24 + (r.channel % 3) * 6 * side, 262 + (r.channel // 3) * 6 * side
         marks.append(svg.rect(x - 1.5, y - 1.5, 5 * side + 3, 5 * side + 3, colour=svg.COLOURS[3], line_width=3))
         return "".join(marks)

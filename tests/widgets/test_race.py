@@ -87,6 +87,14 @@ def test_turning_the_surface_and_the_start_turns_sgd_but_not_adam():
 
 
 def test_the_answers_of_the_challenges_hold():
+    ends = {}
+    for angle in (0, 45):
+        around = np.linspace(0, 2 * np.pi, 16, endpoint=False) + angle * np.pi / 180 + 0.1
+        runs = [race(Race(x=float(1.8 * np.cos(t)), y=float(1.8 * np.sin(t)), angle=angle)) for t in around]
+        ends[angle] = {name: np.mean([np.log10(run[name].losses[40]) for run in runs]) for name in RULES}
+    assert ends[45]["RMSprop"] - ends[0]["RMSprop"] > 9
+    assert ends[45]["Adam"] - ends[0]["Adam"] > 0.1
+    assert all(ends[45][name] == pytest.approx(ends[0][name], abs=1e-6) for name in ("SGD", "momentum"))
     assert race(Race(rate=0.3))["SGD"].diverged  # 0.3 > 2/12
     assert not race(Race(rate=0.1))["SGD"].diverged
     assert not race(Race(rate=0.3))["momentum"].diverged  # 0.3 < 3.8/12
