@@ -1,7 +1,7 @@
 """A small trained ConvNet in NumPy, and four ways to ask it which pixels a score hangs on.
 
 Three convolutions (5x5; 3x3 stride 2; 3x3 stride 2), each with a ReLU, the mean over places, and an affine layer:
-10,802 numbers in saliency_net.npz, which tests/widgets/train_saliency_net.py made from 8,000 drawn images. They are
+10,802 numbers in saliency_net.npz, which benchmarks/saliency_net.py made from 8,000 drawn images. They are
 right on 92 % of 1,000 other images.
 """
 

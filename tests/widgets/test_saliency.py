@@ -1,11 +1,14 @@
 """The saliency widget against torch, finite differences, SciPy, nets that read one place only, and shuffled weights."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from cs231n_lib import widgets
-from cs231n_lib.shapes10 import draw
+from cs231n_lib.shapes10 import VERSION, draw
+from cs231n_lib.widgets import saliency_net
 from cs231n_lib.widgets.base import Event, Static
 from cs231n_lib.widgets.saliency import GRID, MODEL, SURVIVES, Look, compute
 from cs231n_lib.widgets.saliency_net import (
@@ -190,6 +193,8 @@ def test_the_stored_net_is_as_good_as_it_says():
     images = draw(labels, np.random.default_rng(777), MILD)
     assert np.mean(forward(trained(), to_input(images)).scores.argmax(axis=1) == labels) > 0.88
     assert sum(p.size for p in trained()) == 10_802
+    with np.load(Path(saliency_net.__file__).with_name("saliency_net.npz")) as stored:
+        assert stored["version"] == VERSION  # otherwise: python -m benchmarks.saliency_net
 
 
 def test_a_students_net_gets_its_own_map_and_is_asked_once_for_an_image():

@@ -1,7 +1,8 @@
-"""Train the small ConvNet whose weights the saliency widget shows: python -m tests.widgets.train_saliency_net
+"""Train the small ConvNet whose weights the saliency widget shows: python -m benchmarks.saliency_net
 
 It takes some minutes on one core and writes cs231n_lib/widgets/saliency_net.npz (float16). The widget itself needs no
-torch; `test_saliency.py` measures what the stored weights reach on images that were never drawn here.
+torch; `tests/widgets/test_saliency.py` measures what the stored weights reach on images that were never drawn here.
+Run it again when `shapes10.VERSION` rises.
 """
 
 from pathlib import Path
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from cs231n_lib.shapes10 import draw
+from cs231n_lib.shapes10 import VERSION, draw
 from cs231n_lib.widgets.saliency_net import MILD
 
-OUT = Path(__file__).resolve().parents[2] / "cs231n_lib" / "widgets" / "saliency_net.npz"
+OUT = Path(__file__).resolve().parents[1] / "cs231n_lib" / "widgets" / "saliency_net.npz"
 IMAGES, EPOCHS, BATCH, SEED = 8000, 24, 64, 2311
 
 
@@ -62,7 +63,8 @@ def main() -> None:
             schedule.step()
             right += int((scores.argmax(1) == y[rows]).sum())
         print(f"epoch {epoch + 1}: {right / IMAGES:.3f} right", flush=True)
-    np.savez_compressed(OUT, **{f"p{i}": array for i, array in enumerate(folded(net))})
+    arrays = {f"p{i}": array for i, array in enumerate(folded(net))}
+    np.savez_compressed(OUT, version=np.array(VERSION), **arrays)
 
 
 if __name__ == "__main__":
