@@ -15,8 +15,8 @@ MOST_MS = 250  # CPU time of a move that runs Python loops over the picture's nu
 @pytest.fixture(scope="module")
 def answers():
     found = {}
-    graded = ("a1/N01_knn.py", "a1/N02_softmax.py", "a1/N04_two_layer_net.py", "a2/N09_convolution.py")
-    for notebook in (*graded, "a3/N12_challenge.py"):
+    graded = ("a1/N01_knn.py", "a1/N02_softmax.py", "a1/N04_two_layer_net.py", "a2/N06_deep_nets.py")
+    for notebook in (*graded, "a2/N07_normalization.py", "a2/N09_convolution.py", "a3/N12_challenge.py"):
         found |= namespace(notebook, "setup", "solution")
     return found
 
@@ -51,6 +51,27 @@ def test_softmax(answers):
         widget.set(field, value)
         assert "Your function agrees." in widget.status, widget.problem
     assert np.isfinite(widget.model.compute(widget.state, {}).cross_entropy)
+    widget.close()
+
+
+@pytest.mark.parametrize(("rule", "watch"), [("sgd_momentum", "momentum"), ("rmsprop", "RMSprop"), ("adam", "Adam")])
+def test_optimizer_race(answers, rule, watch):
+    widget = widgets.optimizer_race(answers[rule], state={"watch": watch})
+    for field, value in (("steps", 200), ("surface", "Rosenbrock"), ("noise", 0.5), ("decay", 0.99), ("beta1", 0.5)):
+        start = time.process_time()
+        widget.set(field, value)
+        assert 1e3 * (time.process_time() - start) < MOST_MS
+        assert "Your rule agrees" in widget.status, widget.problem
+    widget.close()
+
+
+def test_health_check(answers):
+    widget = widgets.health_check(answers["batchnorm_forward"])
+    for field, value in (("norm", "batch"), ("layers", 10), ("weights", "std 0.01"), ("steps", 5), ("batch", 2)):
+        start = time.process_time()
+        widget.set(field, value)
+        assert 1e3 * (time.process_time() - start) < MOST_MS
+        assert "Your batch norm agrees in every layer." in widget.status, widget.problem
     widget.close()
 
 

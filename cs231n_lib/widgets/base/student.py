@@ -2,11 +2,14 @@
 
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .controls import NOTHING
+
+WIDGETS = str(Path(__file__).parents[1])  # a widget may call the student through a function of its own
 
 
 def ask(
@@ -53,7 +56,11 @@ def _one_line(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     """Return " (line 3: `x = 1 / 0`)", the innermost line of the student's own code; library frames are passed over."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__)[1:] if "site-packages" not in f.filename]
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)[1:]
+        if "site-packages" not in f.filename and not f.filename.startswith(WIDGETS)
+    ]
     if not frames:
         return ""
     source = f": `{frames[-1].line[:80]}`" if frames[-1].line else ""
