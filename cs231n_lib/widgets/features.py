@@ -62,7 +62,7 @@ def _colours(r: Features) -> str:
         if wrong[k]:
             marks.append(svg.text(axes.x(k + 0.5), axes.top + 14, "✗", anchor="middle", bold=True))
     if wrong[count]:
-        marks.append(svg.text(axes.left + axes.width - 4, axes.top + 128, "✗ grey", size=11, anchor="end", bold=True))
+        marks.append(svg.text(axes.left + axes.width + 32, axes.top + 128, "✗ grey", size=11, anchor="end", bold=True))
     for name, hue in (("red", 0.0), ("green", 1 / 3), ("blue", 2 / 3)):
         marks.append(svg.text(axes.left + axes.width * hue + 4, axes.top + 128, name, size=11))
     return "".join(marks)
