@@ -220,24 +220,24 @@ def check(state: Steps, data: Data) -> Steps:
 
 
 def point(state: Steps, data: Data, event: Event) -> Steps:
-    """A click on a gate goes to its step, one on an input chooses it; keys step and change the chosen input."""
+    """A click goes to the step of the nearest gate or chooses the nearest input; keys step and change that input."""
     r = _ready(state)
     if r is None or event.kind not in ("down", "key"):
         return state
     if event.kind == "key":
         return _key(state, r, event.key)
     plan = Layout(r)
-    for name, place in plan.stands.items():
-        x, y = plan.at(place)
-        if abs(event.x - x) <= WIDE / 2 and abs(event.y - y) <= TALL / 2:
-            if name in r.circuit.inputs:
-                picked = r.circuit.inputs.index(name)
-                return state if picked == state.picked else dataclasses.replace(state, picked=picked)
-            order = [gate for gate, _, _ in r.circuit.gates]
-            wires = [i for i, edge in enumerate(r.circuit.edges) if edge[0] == name]
-            step = len(order) + 2 + wires[0] if r.step > len(order) and wires else order.index(name) + 1
-            return state if step == state.step else dataclasses.replace(state, step=step)
-    return state
+    if not (0 <= event.x <= plan.width and TOP - 50 <= event.y <= plan.bottom):
+        return state
+    spots = {name: plan.at(place) for name, place in plan.stands.items()}
+    name = min(spots, key=lambda n: (spots[n][0] - event.x) ** 2 + (spots[n][1] - event.y) ** 2)
+    if name in r.circuit.inputs:
+        picked = r.circuit.inputs.index(name)
+        return state if picked == state.picked else dataclasses.replace(state, picked=picked)
+    order = [gate for gate, _, _ in r.circuit.gates]
+    wires = [i for i, edge in enumerate(r.circuit.edges) if edge[0] == name]
+    step = len(order) + 2 + wires[0] if r.step > len(order) and wires else order.index(name) + 1
+    return state if step == state.step else dataclasses.replace(state, step=step)
 
 
 def _key(state: Steps, r: Graph, key: str) -> Steps:
@@ -277,8 +277,8 @@ MODEL = Model(
     actions={"check": check, "back": back},
     point=point,
     advance=advance,
-    point_help="Click a gate to go to its step, an input to choose it. Keys: left and right step, up and down change "
-    "the chosen input, 1 to 8 choose one, Enter checks your answer.",
+    point_help="A click goes to the step of the nearest gate, or chooses the nearest input. Keys: left and right step, up "
+    "and down change the chosen input, 1 to 8 choose one, Enter checks your answer.",
     valid=valid,
     challenge=(
         ("In (x + y) * z with x = -2, y = 5, z = -4: by how much does the end change if x grows by 0.1? Compute it "
