@@ -277,8 +277,8 @@ MODEL = Model(
     actions={"check": check, "back": back},
     point=point,
     advance=advance,
-    point_help="A click goes to the step of the nearest gate, or chooses the nearest input. Keys: left and right step, up "
-    "and down change the chosen input, 1 to 8 choose one, Enter checks your answer.",
+    point_help="A click goes to the step of the nearest gate, or chooses the nearest input. Keys: left and right step, "
+    "up and down change the chosen input, 1 to 8 choose one, Enter checks your answer.",
     valid=valid,
     challenge=(
         ("In (x + y) * z with x = -2, y = 5, z = -4: by how much does the end change if x grows by 0.1? Compute it "
