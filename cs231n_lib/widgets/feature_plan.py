@@ -10,7 +10,7 @@ from cs231n_lib.shapes10 import CLASSES, draw
 
 from .base import Choice, Data, Slider, State, ask
 
-SIDE, IMAGES, NEAREST, SAMPLE, MOST_STEPS = 32, 30, 4, 384, 8
+SIDE, IMAGES, NEAREST, SAMPLE, MOST_STEPS = 32, 30, 4, 256, 8
 SEAM = 1e-12  # a hue on the seam of two bins belongs to the upper one, whatever its rounding
 KINDS = ("pixels", "colours", "gradients", "words")
 CHANGES = ("none", "shuffle pixels", "shuffle patches", "rotate by 90°", "mirror", "half the contrast", "negative",
@@ -279,7 +279,7 @@ def _with_your_answers(r: Features, squares: np.ndarray, words: np.ndarray, data
         if name not in data:
             continue
         asked += 1
-        key = (name, s)
+        key = (name, *(array.tobytes() for array in given), *options.values())  # what is asked, no more
         if key not in memo:
             while len(memo) > 20:
                 memo.pop(next(iter(memo)))

@@ -10,7 +10,7 @@ import torch
 
 from cs231n_lib import widgets
 from cs231n_lib.widgets.base import Event, Static
-from cs231n_lib.widgets.mlp import MODEL, PLANE, _line, chosen_units, compute, grid, places, weight_names
+from cs231n_lib.widgets.mlp import MODEL
 from cs231n_lib.widgets.mlp_net import (
     POINTS,
     REACH,
@@ -27,6 +27,7 @@ from cs231n_lib.widgets.mlp_net import (
     train,
     training_set,
 )
+from cs231n_lib.widgets.mlp_picture import PLANE, chosen_units, compute, grid, line_of, places, weight_names
 from tests.cells import namespace
 
 TORCH = {"ReLU": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "none": lambda z: z}
@@ -175,7 +176,7 @@ def test_editing_a_weight_changes_that_one_and_no_other():
     before, _ = current(widget.state)
     names = weight_names(widget.state)
     number = names.index((1, 2, 3))
-    x1, y1, x2, y2 = _line(places(widget.state), (1, 2, 3))
+    x1, y1, x2, y2 = line_of(places(widget.state), (1, 2, 3))
     share = 0.22  # where no other line is near
     widget.point(Event("down", x1 + share * (x2 - x1), y1 + share * (y2 - y1)))
     assert names[widget.state.which][0] == 1
