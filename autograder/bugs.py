@@ -12,9 +12,10 @@ from typing import Any
 
 from cs231n_lib.check import check, exercises
 
+from .box import Limits
 from .course import REPOSITORY, CourseError, source_files
 from .judge import Student
-from .sandbox import Limits, find_sandbox
+from .sandbox import find_sandbox
 from .source import STUDENT_CELL, Cell, read_source
 
 SWAPPED: dict[type, type] = {
@@ -86,7 +87,8 @@ def _try_planted(tally: Tally, bug: Any) -> None:
     tally.planted += 1
     # A question with a hidden key accepts any form here; its bugs are judged with the hidden tests, by the test suite.
     hidden_key = exercises()[bug.exercise_id].visible_share == 0.0
-    if result.ok and not hidden_key:
+    # A half right answer may be accepted, for no more than it is worth.
+    if result.ok and result.points > bug.points and not hidden_key:
         tally.survivors.append(name)
         return
     tally.killed += 1

@@ -11,6 +11,7 @@ from nbgrader.preprocessors import ClearSolutions
 from cs231n_lib.check import exercises
 
 from .course import REPOSITORY, STUB, Course, CourseError, nbgrader_config, source_files
+from .late import read_policy
 from .source import STUDENT_CELL, Cell, read_source, region, to_notebook
 
 MIN_LINE = 12  # characters: shorter lines, such as `return x`, say nothing
@@ -63,6 +64,10 @@ def write_config(course: Course) -> None:
     """Let JupyterLab's formgrader, opened in the course folder, find the course's options and its gradebook."""
     shared = REPOSITORY / "assignments" / "nbgrader_config.py"
     lines = ["c = get_config()", f"load_subconfig({str(shared)!r})", f"c.CourseDirectory.root = {str(course.root)!r}"]
+    policy = read_policy(course)
+    if policy is not None:
+        plugin = policy.plugin
+        lines += [f"c.LateDays.{name} = {getattr(plugin, name)!r}" for name in ("grace_minutes", "per_day", "cap")]
     (course.root / "nbgrader_config.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -30,11 +30,19 @@ class Course:
     def release(self, assignment: str) -> Path:
         return self.root / "release" / assignment
 
+    def collected(self, student: str, assignment: str) -> Path:
+        return self.root / "collected" / student / assignment
+
     def autograded(self, student: str, assignment: str) -> Path:
         return self.root / "autograded" / student / assignment
 
     def feedback(self, student: str, assignment: str) -> Path:
         return self.root / "feedback" / student / assignment
+
+    @property
+    def seal_marker(self) -> Path:
+        """Is there once a sealed set was given out."""
+        return self.root / "sealed-set"
 
     @property
     def records(self) -> Path:

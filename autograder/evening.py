@@ -5,15 +5,19 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .collect import Submission, collect, entries_of
+from .cluster import scheduler_for
+from .collect import Submission, entries_of
+from .collected import kept, kept_students, received
 from .course import Course, CourseError, source_folder
 from .feedback import write_feedback
 from .gradebook import GradeBook
-from .grading import Graded, grade, prepare
+from .grading import Graded, Template, grade, prepare
+from .regrade import Again, completed, rounds
 from .report import write_reports
-from .results import StudentResult, save, summarise
-from .sandbox import find_sandbox
-from .scheduler import Threads, write_atomically
+from .results import StudentResult, load, save, summarise
+from .roster import Roster
+from .sandbox import MINIMUM, find_sandbox
+from .scheduler import write_atomically
 
 
 @dataclass(frozen=True)
@@ -29,23 +33,33 @@ class Evening:
 def grade_folder(
     course: Course,
     assignment: str,
-    folder: Path,
+    folder: Path | None,
     *,
     workers: int,
     allow_none: bool = False,
+    minimum: str = MINIMUM,
     only: tuple[str, ...] = (),
+    roster: Roster | None = None,
+    again: Again | None = None,
+    address: str = "",
+    slurm: bool = False,
 ) -> Evening:
     """Grade all submissions in `folder` and write gradebook, feedback, CSV and report.
 
+    folder : a folder or a download, see `collect.survey`; None grades what was collected before
+    workers : threads, or Slurm jobs; address : of a running Dask scheduler; slurm : start workers with Slurm
+    minimum : the least level of sandbox that will do
     only : names of notebooks, for a course that sets some of an assignment; none grades all
+    roster : the class list, to name students as the course does
+    again : what to grade again, of what was collected before; the rest stands
     Raises CourseError before anything is graded if the folder, the assignment or the sandbox is not in order.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     # What is not in order is said before anything is built.
     source_folder(assignment)
-    entries_of(folder)
-    sandbox = find_sandbox(allow_none=allow_none)
+    kept_students(course, assignment) if folder is None else entries_of(folder)
+    sandbox = find_sandbox(allow_none=allow_none, minimum=minimum)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     ) as progress:
@@ -53,37 +67,78 @@ def grade_folder(
         sandbox = replace(sandbox, data=data_folder())
         progress.update(step, description=f"preparing {assignment}")
         templates = prepare(course, assignment, only)
-        submissions = list(collect(folder, assignment, [template.name for template in templates]))
+        names = _arrivals(course, assignment, folder, templates, roster, again.students if again else ())
         write_atomically(course.root / "sandbox-level", sandbox.level)
-        everyone = {submission.student for submission in submissions}
+        # Some of a class graded again: the others handed in too.
+        everyone = set(kept_students(course, assignment)) if again else set(names)
         book, results = GradeBook(course, assignment), []
-        progress.update(step, description=f"grading {assignment}", total=len(submissions), completed=0)
+        progress.update(step, description=f"grading {assignment}", total=len(names), completed=0)
 
         def store(submission: Submission, graded: list[Graded]) -> None:
+            graded = completed(course, assignment, templates, submission, graded)
             result = summarise(submission, graded, everyone)
             book.store(submission, graded)
             write_feedback(course, assignment, result, graded)
             save(course, assignment, result)
             results.append(result)
 
-        scheduler = Threads(course.records, workers)
+        scheduler = scheduler_for(course.records, workers=workers, address=address, slurm=slurm)
         try:
-            grade(
-                course,
-                assignment,
-                templates,
-                submissions,
-                sandbox=sandbox,
-                scheduler=scheduler,
-                store=store,
-                progress=lambda student: progress.advance(step),
-            )
+            for notebooks, group in rounds(course, assignment, templates, names, again=again):
+                if not group:
+                    continue
+                grade(
+                    course,
+                    assignment,
+                    notebooks,
+                    kept(course, assignment, [template.name for template in notebooks], tuple(group)),
+                    sandbox=sandbox,
+                    scheduler=scheduler,
+                    store=store,
+                    progress=lambda student: progress.advance(step),
+                )
         finally:
             scheduler.close()
+            book.close()
     files = write_reports(course, assignment)
     files["gradebook"] = str(course.root / "gradebook.db")
     files["feedback"] = str(course.root / "feedback")
     return Evening(assignment, sandbox.level, results, files)
+
+
+def _arrivals(
+    course: Course,
+    assignment: str,
+    folder: Path | None,
+    templates: list[Template],
+    roster: Roster | None,
+    students: tuple[str, ...],
+) -> list[str]:
+    """Return whose work is to be graded, in order; what is in `folder` is kept first, one student at a time."""
+    if folder is None and not students:
+        return kept_students(course, assignment)
+    wanted = {template.name: template.grade_ids for template in templates}
+    return [s.student for s in received(course, assignment, folder, wanted, roster=roster, students=students)]
+
+
+def regrade(course: Course, assignment: str, again: Again, *, workers: int, allow_none: bool = False) -> list[tuple]:
+    """Grade again what `again` asks for; return (student, exercise, score before, score after) where they differ.
+
+    Points by hand stand. Raises CourseError if nothing was graded yet, or for an unknown exercise or student.
+    """
+    before = {r.student: {(row.notebook, row.question): row.score for row in r.rows} for r in load(course, assignment)}
+    only = tuple(sorted({notebook for scores in before.values() for notebook, _ in scores}))
+    if not only:
+        raise CourseError(
+            f"{assignment} must be graded before it is graded again; run: cs231n grade {assignment} FOLDER"
+        )
+    outcome = grade_folder(course, assignment, None, workers=workers, allow_none=allow_none, only=only, again=again)
+    after = [(r.student, row) for r in outcome.results for row in r.rows]
+    return [
+        (student, row.question, then, row.score)
+        for student, row in after
+        if (then := before.get(student, {}).get((row.notebook, row.question))) != row.score
+    ]
 
 
 def data_folder() -> Path | None:

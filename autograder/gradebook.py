@@ -1,83 +1,122 @@
 """Write results into nbgrader's gradebook through nbgrader's own scorer. One writer, one thread."""
 
-import re
+import contextlib
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from sqlalchemy.exc import SQLAlchemyError
 
+from .byhand import reviewed, settle
 from .collect import Submission
-from .course import Course, nbgrader_config
+from .course import Course, CourseError, nbgrader_config
+from .defang import Shown, markdown, panel, plain, shown
 from .grading import Graded, role_of
+from .scheduler import write_atomically
 
 
 class GradeBook:
-    """nbgrader's database and its autograded folder, for one assignment."""
+    """nbgrader's database and its autograded folder, for one assignment. Open for a whole run; `close` at its end."""
 
     def __init__(self, course: Course, assignment: str) -> None:
         self.config = nbgrader_config(course)
+        from nbgrader.api import Gradebook
         from nbgrader.preprocessors import SaveAutoGrades
 
         self.course, self.assignment = course, assignment
         self.scorer = SaveAutoGrades(config=self.config)
+        self.book = Gradebook(course.database)
+        self.names: dict[str, str] = {}
+
+    def close(self) -> None:
+        self.book.close()
 
     def store(self, submission: Submission, graded: list[Graded]) -> None:
-        """Record one student: the executed notebooks, the scores, and what needs a person."""
-        from nbgrader.api import Gradebook
+        """Record one student: the executed notebooks, then in one transaction the scores and what needs a person.
 
-        with Gradebook(self.course.database) as book, warnings.catch_warnings():
+        Raises CourseError where disk or database refuse; then nothing of this student is in the database.
+        """
+        seen = reviewed(self.course, self.assignment, submission.student)
+        folder = self.course.autograded(submission.student, self.assignment)
+        notebooks = {part.template.name: executed(part) for part in graded}
+        try:
+            for name, notebook in notebooks.items():
+                write_atomically(folder / f"{name}.ipynb", nbformat.writes(notebook))
+            with self._transaction() as book:
+                book.update_or_create_student(submission.student)
+                row = book.update_or_create_submission(self.assignment, submission.student)
+                sheets = {sheet.name: _Sheet(sheet, self._cell_names(book)) for sheet in row.notebooks}
+                for part in graded:
+                    self._score(notebooks[part.template.name], sheets[part.template.name], part)
+        except (OSError, SQLAlchemyError) as error:
+            raise CourseError(f"the grades of {submission.student} could not be written: {_short(error)}") from error
+        settle(self.course, self.assignment, submission.student, seen)
+
+    def _cell_names(self, book: Any) -> dict[str, str]:
+        """{row id: grade_id} of the assignment's cells, asked once for the whole class."""
+        if not self.names:
+            notebooks = book.find_assignment(self.assignment).notebooks
+            self.names = {cell.id: cell.name for notebook in notebooks for cell in notebook._base_cells}
+        return self.names
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        """nbgrader commits after every step; here its steps become one: all of a student or nothing."""
+        db = self.book.db
+        with warnings.catch_warnings():
             # nbgrader builds a submission's rows before it adds them to the session; SQLAlchemy 2.1 remarks on it.
             warnings.filterwarnings("ignore", message="Object of type .* not in session")
-            book.update_or_create_student(submission.student)
-            book.update_or_create_submission(self.assignment, submission.student)
-        folder = self.course.autograded(submission.student, self.assignment)
-        folder.mkdir(parents=True, exist_ok=True)
-        for part in graded:
-            notebook = executed(part)
-            nbformat.write(notebook, folder / f"{part.template.name}.ipynb")
-            self.scorer.preprocess(notebook, self._resources(submission.student, part.template.name))
-            self._mark_faults(submission.student, part)
+            db.commit = db.flush
+            try:
+                yield self.book
+            except BaseException:
+                db.rollback()
+                raise
+            finally:
+                del db.commit
+            try:
+                db.commit()
+            except SQLAlchemyError:
+                db.rollback()
+                raise
+            db.expunge_all()  # what is written need not stay in memory
 
-    def _resources(self, student: str, notebook: str) -> dict:
-        where = {
-            "student": student,
-            "assignment": self.assignment,
-            "notebook": notebook,
-            "db_url": self.course.database,
-        }
-        return {"unique_key": notebook, "nbgrader": where}
-
-    def _mark_faults(self, student: str, part: Graded) -> None:
-        """A question that the machine could not grade has no score and waits for a person: it is not a zero."""
-        from nbgrader.api import Gradebook
-
-        lost = [cell for cell in part.template.notebook.cells if role_of(cell) == "tests"]
+    def _score(self, notebook: NotebookNode, sheet: "_Sheet", part: Graded) -> None:
+        """Let nbgrader's scorer read each cell; a question that the machine could not grade waits: it is not a zero."""
+        self.scorer.gradebook = sheet
+        self.scorer.notebook_id = self.scorer.assignment_id = self.scorer.student_id = ""
+        for index, cell in enumerate(notebook.cells):
+            self.scorer.preprocess_cell(cell, {}, index)
         judged = {v["grade_id"] for v in part.record.get("verdicts", []) if v["status"] != "infra_error"}
-        lost = [cell for cell in lost if cell.metadata.nbgrader.grade_id not in judged and not part.answers.fault]
-        if not lost:
-            return
-        with Gradebook(self.course.database) as book:
-            for cell in lost:
-                grade = book.find_grade(cell.metadata.nbgrader.grade_id, part.template.name, self.assignment, student)
+        for cell in part.template.notebook.cells:
+            lost = role_of(cell) == "tests" and not part.answers.fault
+            if lost and cell.metadata.nbgrader.grade_id not in judged:
+                grade = sheet.grades[cell.metadata.nbgrader.grade_id]
                 grade.auto_score, grade.needs_manual_grade = None, True
-            book.db.commit()
 
-    def totals(self) -> list[dict[str, Any]]:
-        """Return nbgrader's own sums per submission: student, score, max_score, needs_manual_grade."""
-        from nbgrader.api import Gradebook
 
-        with Gradebook(self.course.database) as book:
-            rows = book.submission_dicts(self.assignment)
-        return [
-            {
-                "student": row["student"],
-                "score": row["score"],
-                "max_score": row["max_score"],
-                "needs_person": row["needs_manual_grade"],
-            }
-            for row in sorted(rows, key=lambda row: row["student"])
-        ]
+class _Sheet:
+    """One notebook's rows, as nbgrader's scorer asks a gradebook for them: one query each, not one per cell."""
+
+    def __init__(self, notebook: Any, names: dict[str, str]) -> None:
+        self.grades = {names[grade.cell_id]: grade for grade in notebook.grades}
+        self.comments = {names[comment.cell_id]: comment for comment in notebook.comments}
+        self.db = self
+
+    def find_grade(self, cell: str, *_: str) -> Any:
+        return self.grades[cell]
+
+    def find_comment(self, cell: str, *_: str) -> Any:
+        return self.comments[cell]
+
+    def commit(self) -> None:
+        """The scorer commits each cell; the whole student is committed once, by `GradeBook.store`."""
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:200]
 
 
 def executed(part: Graded) -> NotebookNode:
@@ -85,41 +124,38 @@ def executed(part: Graded) -> NotebookNode:
     notebook = nbformat.from_dict(part.template.notebook)
     notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
     verdicts = {v["grade_id"]: v for v in part.record.get("verdicts", [])}
-    shown = part.record.get("shown", {})
+    reports = part.record.get("shown", {})
     for cell in notebook.cells:
         role = role_of(cell)
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         if role == "answer" and grade_id in part.answers.cells:
-            cell.source = disarm(part.answers.cells[grade_id])
+            cell.source = markdown(part.answers.cells[grade_id])
         elif role == "solution":
             cell.source = part.answers.cells.get(grade_id, cell.source)
-            cell.outputs = _shown(shown.get(grade_id, {}))
+            cell.outputs = _shown(shown(reports.get(grade_id)))
         elif role == "tests":
             cell.outputs = _outcome(verdicts.get(grade_id), part)
     return notebook
 
 
-def disarm(markdown: str) -> str:
-    """Make tags in a student's text plain text: formgrader shows it to an instructor whose session it could use."""
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
-
-
-def _shown(report: dict) -> list[NotebookNode]:
+def _shown(report: Shown) -> list[NotebookNode]:
     outputs = []
-    if report.get("text"):
-        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=str(report["text"])))
-    for picture in report.get("pictures", []):
+    if report.text:
+        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=report.text))
+    for picture in report.pictures:
         outputs.append(nbformat.v4.new_output("display_data", data={"image/png": picture, "text/plain": "a figure"}))
-    if report.get("error"):
-        error = report["error"]
-        outputs.append(_error(str(error.get("type", "Error")), str(error.get("message", ""))))
+    if report.error:
+        outputs.append(_error(*report.error))
     return outputs
 
 
 def _error(name: str, message: str) -> NotebookNode:
-    return nbformat.v4.new_output(
-        "error", ename=name[:80], evalue=message[:500], traceback=[f"{name}: {message}"[:600]]
-    )
+    name, message = plain(name)[:80], plain(message)[:500]
+    return nbformat.v4.new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
+
+
+def _panel(data: dict) -> dict[str, str]:
+    return {"text/html": panel(str(data.get("text/html", ""))), "text/plain": plain(data.get("text/plain", ""))}
 
 
 def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
@@ -127,9 +163,9 @@ def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
     if verdict is None:
         reason = part.answers.detail or part.record.get("fault", "this cell was not judged")
         return [_error(part.answers.fault or "infra_error", str(reason))]
-    if verdict["status"] == "infra_error" or not verdict["outputs"]:
+    if verdict["status"] == "infra_error" or (not verdict["outputs"] and not verdict["points"]):
         return [_error(verdict["status"], verdict["message"])]
-    panels = [nbformat.v4.new_output("display_data", data=output["data"]) for output in verdict["outputs"]]
+    panels = [nbformat.v4.new_output("display_data", data=_panel(output["data"])) for output in verdict["outputs"]]
     score = nbformat.v4.new_output(
         "execute_result", data={"text/plain": repr(float(verdict["points"]))}, execution_count=None
     )

@@ -4,9 +4,10 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import nbformat
 from nbformat import NotebookNode
@@ -42,6 +43,12 @@ class Template:
             }
             for cell in self.notebook.cells
         ]
+
+    @property
+    def grade_ids(self) -> frozenset[str]:
+        """The ids of this notebook's cells."""
+        cells = self.notebook.cells
+        return frozenset(cell.metadata.nbgrader.grade_id for cell in cells if "nbgrader" in cell.metadata)
 
     @property
     def forbid(self) -> list[str]:
@@ -102,11 +109,16 @@ def course_secret(course: Course) -> str:
     return path.read_text().strip()
 
 
+def seal_of(course: Course) -> str:
+    """Return the seed of the course's sealed test set, hexadecimal. It follows from the secret: nothing new to keep."""
+    return hmac.new(course_secret(course).encode(), b"sealed set", hashlib.sha256).hexdigest()[:32]
+
+
 def grade(
     course: Course,
     assignment: str,
     templates: list[Template],
-    submissions: list[Submission],
+    submissions: Iterable[Submission],
     *,
     sandbox: Sandbox,
     scheduler: Scheduler,
@@ -115,9 +127,11 @@ def grade(
 ) -> None:
     """Grade every submission and call `store` once for each, in their order, from this thread only.
 
+    Submissions are drawn as there is room for them: a class of any size takes the memory of a few.
     A submission that cannot be read still yields a result. progress : called with the student's name when stored
     """
     version, secret = engine_version(), course_secret(course)
+    seal = seal_of(course) if course.seal_marker.exists() else ""
     walls = {
         "level": sandbox.level,
         "data": str(sandbox.data) if sandbox.data else "",
@@ -126,20 +140,29 @@ def grade(
 
     def judged(template: Template, answers: Answers) -> "Future[dict]":
         cells = template.cells(answers.cells)
-        content = [assignment, template.name, cells, answers.extras, walls, version]
+        content = [assignment, template.name, cells, answers.extras, walls, version, seal]
         # The seed follows from the content, so the same answers always meet the same hidden cases.
         seed = hmac.new(secret.encode(), content_key(content).encode(), hashlib.sha256).hexdigest()
         job = {"cells": cells, "extras": answers.extras, "seed": seed, "sandbox": walls, "forbid": template.forbid}
+        job["seal"] = seal
         return scheduler.submit(content_key(content, seed), job)
 
-    waiting: list[tuple[Submission, list[tuple[Template, Answers, Future[dict] | None]]]] = []
+    waiting: deque[tuple[Submission, list[tuple[Template, Answers, Future[dict] | None]]]] = deque()
+
+    def finish() -> None:
+        submission, parts = waiting.popleft()
+        store(submission, [Graded(t, a, f.result() if f is not None else {}) for t, a, f in parts])
+        progress(submission.student)
+
     for submission in submissions:
         parts: list[tuple[Template, Answers, Future[dict] | None]] = []
         for template in templates:
             raw = submission.notebooks.get(template.name)
             answers = parse_answers(raw, template.notebook) if raw is not None else MISSING
             parts.append((template, answers, None if answers.fault else judged(template, answers)))
-        waiting.append((submission, parts))
-    for submission, parts in waiting:
-        store(submission, [Graded(t, a, f.result() if f is not None else {}) for t, a, f in parts])
-        progress(submission.student)
+        waiting.append((replace(submission, notebooks={}), parts))
+        # A window: enough to keep every worker busy while the first is stored, never the whole class in memory.
+        while len(waiting) > scheduler.window:
+            finish()
+    while waiting:
+        finish()

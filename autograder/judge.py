@@ -1,15 +1,13 @@
 """The trusted judge: runs a notebook's test cells unchanged, with the student's names as handles into a sandbox.
 
-Run as `python -m autograder.judge` with a job as JSON on standard input; the record goes to standard output. This
-process never runs a line of the student's: it has the hidden tests and the seeds, the box has the answers.
+This process never runs a line of the student's: it has the hidden tests and the seeds, the box has the answers.
 """
 
 import builtins
 import hashlib
 import hmac
-import json
+import itertools
 import os
-import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,10 +16,12 @@ from typing import Any
 
 from cs231n_lib.check import LimitReached, Result, StudentError, Subject
 from cs231n_lib.check.harness import SEED_VARIABLE
+from cs231n_lib.check.n12_certificate import SEAL
 from cs231n_lib.check.shell import make_shell
 from cs231n_lib.check.wire import WireError
 
-from .sandbox import Box, BoxFault, Limits, Sandbox
+from .box import Box, BoxFault, Limits, Purse
+from .sandbox import Prefix, Sandbox
 
 RETRIED = ("error", "todo", "limit", "interface")  # worth a second try with the student's own extra cells
 
@@ -36,6 +36,19 @@ class Job:
     seed: str
     sandbox: dict
     forbid: list[str]
+    seal: str = ""  # seed of the course's sealed test set, empty where none was given out
+
+    @property
+    def prefix(self) -> Prefix:
+        """The course's own cells before the first that is a student's or judges one: alike for every student."""
+        leading = itertools.takewhile(lambda cell: cell["role"] in ("", "setup"), self.cells)
+        return tuple((cell["grade_id"], cell["source"]) for cell in leading if cell["role"] == "setup")
+
+    @property
+    def walls(self) -> Sandbox:
+        """The sandbox that it asks for."""
+        data = Path(self.sandbox["data"]) if self.sandbox["data"] else None
+        return Sandbox(self.sandbox["level"], data, Limits(**self.sandbox["limits"]))
 
 
 @dataclass
@@ -64,9 +77,14 @@ class Student:
     `skipped` holds cells that ended a box while running: they are left out of the next one.
     """
 
-    def __init__(self, sandbox: Sandbox, cells: list[tuple[str, str]], forbid: tuple[str, ...]) -> None:
+    def __init__(
+        self, sandbox: Sandbox, cells: list[tuple[str, str]], forbid: tuple[str, ...], prefix: Prefix = ()
+    ) -> None:
         self.sandbox, self.cells, self.forbid = sandbox, cells, forbid
+        # Only what every student's box begins with can have run in its parent.
+        self.prefix = prefix if tuple(cells[: len(prefix)]) == prefix else ()
         self.box: Box | None = None
+        self.purse = Purse(sandbox.limits.total)
         self.shown: dict[str, dict] = {}
         self.skipped: set[str] = set()
 
@@ -74,8 +92,8 @@ class Student:
         """Return a live box in which the cells have run."""
         while self.box is None or not self.box.alive:
             self.close()
-            self.box = box = self.sandbox.start(forbid=self.forbid)
-            for grade_id, source in self.cells:
+            self.box = box = self.sandbox.start(forbid=self.forbid, prefix=self.prefix, purse=self.purse)
+            for grade_id, source in self.cells[len(self.prefix) :]:
                 if grade_id in self.skipped:
                     continue
                 try:
@@ -99,26 +117,23 @@ class Student:
             self.box.close()
 
 
-def judge(job: Job) -> dict:
+def judge(job: Job, shell: Any = None) -> dict:
     """Return the record of one job: verdicts of its test cells, what its cells showed, and flags.
 
+    shell : one in which the job's prefix has run; none starts from nothing
     Raises BoxFault when no box can be started: the caller's to retry, never the student's fault.
     """
-    sandbox = Sandbox(
-        job.sandbox["level"],
-        Path(job.sandbox["data"]) if job.sandbox["data"] else None,
-        Limits(**job.sandbox["limits"]),
-    )
     run = [(c["grade_id"], c["source"]) for c in job.cells if c["role"] in ("setup", "solution")]
-    student = Student(sandbox, run, tuple(job.forbid))
-    helped = Student(sandbox, _with_extras(job), tuple(job.forbid))
-    shell = make_shell()
+    os.environ[SEAL] = job.seal  # of this process: a box inherits nothing
+    student = Student(job.walls, run, tuple(job.forbid), job.prefix)
+    helped = Student(job.walls, _with_extras(job), tuple(job.forbid), job.prefix)
+    shell, ran = shell or set_up(()), {grade_id for grade_id, _ in job.prefix} if shell else set()
     verdicts, flags = [], []
     try:
         student.ready()
         for cell in job.cells:
-            if cell["role"] == "setup":
-                _trusted(shell, cell)
+            if cell["role"] == "setup" and cell["grade_id"] not in ran:
+                _trusted(shell, cell["grade_id"], cell["source"])
             elif cell["role"] == "tests":
                 verdict = _examine(shell, cell, student, job.seed)
                 if verdict.points == 0 and verdict.status in RETRIED and job.extras:
@@ -134,6 +149,15 @@ def judge(job: Job) -> dict:
     return {"verdicts": [asdict(v) for v in verdicts], "shown": student.shown, "flags": flags}
 
 
+def set_up(prefix: Prefix) -> Any:
+    """Return this process's shell after the cells of `prefix`. Raises BoxFault if one of them fails."""
+    shell = make_shell()
+    shell.config.InlineBackend.figure_formats = set()  # nobody looks at the judge's own figures: not drawn
+    for grade_id, source in prefix:
+        _trusted(shell, grade_id, source)
+    return shell
+
+
 def _with_extras(job: Job) -> list[tuple[str, str]]:
     """The cells again, with the student's own cells where they stood."""
     cells = []
@@ -144,13 +168,13 @@ def _with_extras(job: Job) -> list[tuple[str, str]]:
     return cells
 
 
-def _trusted(shell: Any, cell: dict) -> None:
+def _trusted(shell: Any, grade_id: str, source: str) -> None:
     from IPython.utils.capture import capture_output
 
     with capture_output():
-        outcome = shell.run_cell(cell["source"], store_history=False)
+        outcome = shell.run_cell(source, store_history=False)
     if not outcome.success:
-        raise BoxFault(f"setup cell {cell['grade_id']} failed in the judge: {outcome.error_in_exec!r}")
+        raise BoxFault(f"setup cell {grade_id} failed in the judge: {outcome.error_in_exec!r}")
 
 
 def _examine(shell: Any, cell: dict, student: Student, seed: str) -> Verdict:
@@ -215,20 +239,3 @@ def derive_seed(secret: str, grade_id: str) -> int:
     """A seed that only the holder of the secret can work out: HMAC-SHA256, 62 bits."""
     digest = hmac.new(secret.encode(), grade_id.encode(), hashlib.sha256).digest()
     return int.from_bytes(digest[:8], "big") >> 2
-
-
-def main() -> None:
-    job = Job(**json.load(sys.stdin))
-    # The record alone goes to standard output: whatever a library prints goes to standard error.
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    try:
-        record = judge(job)
-    except BoxFault as fault:
-        record = {"fault": str(fault)}
-    json.dump(record, out)
-    out.close()
-
-
-if __name__ == "__main__":
-    main()

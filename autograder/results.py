@@ -48,15 +48,25 @@ class Row:
 
 @dataclass(frozen=True)
 class StudentResult:
-    """Everything graded for one student. flags : (notebook, name, detail), for a person to look at."""
+    """Everything graded for one student. flags : (notebook, name, detail), for a person to look at.
+
+    penalty : points taken off for lateness; days_late : how late, in days, after any extension
+    """
 
     student: str
     rows: list[Row]
     flags: list[tuple[str, str, str]] = field(default_factory=list)
+    penalty: float = 0.0
+    days_late: float = 0.0
 
     @property
     def score(self) -> float:
         return sum(row.score or 0.0 for row in self.rows)
+
+    @property
+    def total(self) -> float:
+        """What counts: the score less what lateness costs, never below zero."""
+        return max(0.0, self.score - self.penalty)
 
     @property
     def max_score(self) -> float:

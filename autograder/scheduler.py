@@ -1,22 +1,27 @@
 """Run jobs: `submit(key, job) -> record`, idempotent, each record on disk before it is returned."""
 
+import atexit
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from .course import REPOSITORY
+from .judge import Job
+from .warm import JudgeServer
 
 ATTEMPTS = 3  # a machine fault is retried; a student's fault is a result
-JOB_SECONDS = 1800.0
 
 
 class Scheduler(Protocol):
     """Takes a job and promises its record."""
+
+    @property
+    def window(self) -> int:
+        """Submissions under way at a time, so that no worker waits."""
 
     def submit(self, key: str, job: dict) -> "Future[dict]": ...
 
@@ -27,7 +32,7 @@ class Threads:
     """Threads that each drive one judge process at a time. workers : how many; a core each is a good number."""
 
     def __init__(self, records: Path, workers: int) -> None:
-        self.records = records
+        self.records, self.window = records, 2 * workers + 2
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
 
     def submit(self, key: str, job: dict) -> "Future[dict]":
@@ -53,7 +58,7 @@ def engine_version() -> str:
 
 
 def run_job(records: Path, key: str, job: dict) -> dict:
-    """Return the record of a job: from disk if it is there, otherwise from a fresh judge process.
+    """Return the record of a job: from disk if it is there, otherwise from a fresh fork of the warm judge.
 
     Never raises for a job: when the machine fails `ATTEMPTS` times the record says so under "fault", and is not kept.
     """
@@ -63,11 +68,24 @@ def run_job(records: Path, key: str, job: dict) -> dict:
         return {**kept, "reused": True}
     record: dict = {}
     for _ in range(ATTEMPTS):
-        record = _judge_process(job)
+        record = warm_server().ask(content_key(job["sandbox"], job["forbid"], _first_cells(job)), job)
         if "fault" not in record:
             write_atomically(path, json.dumps(record))
             break
     return record
+
+
+@cache
+def warm_server() -> JudgeServer:
+    """This process's warm judge, started at first use."""
+    server = JudgeServer()
+    atexit.register(server.close)
+    return server
+
+
+def _first_cells(job: dict) -> list:
+    """What a job begins with, alike for all students: jobs that share it share a warm parent."""
+    return list(Job(**job).prefix)
 
 
 def _read(path: Path) -> dict | None:
@@ -75,28 +93,6 @@ def _read(path: Path) -> dict | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # a torn file is as good as none
         return None
-
-
-def _judge_process(job: dict) -> dict:
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    environment = {**os.environ, **threads, "NBGRADER_EXECUTION": "autograde", "PYTHONPATH": str(REPOSITORY)}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "autograder.judge"],
-            input=json.dumps(job),
-            capture_output=True,
-            text=True,
-            timeout=JOB_SECONDS,
-            env=environment,
-            cwd=REPOSITORY,
-            check=False,
-        )
-        return json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        return {"fault": f"the judge did not finish within {JOB_SECONDS:g} s"}
-    except ValueError:
-        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-        return {"fault": f"the judge ended with exit code {done.returncode}: {' '.join(last)[:300]}"}
 
 
 def write_atomically(path: Path, text: str) -> None:

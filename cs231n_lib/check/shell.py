@@ -17,4 +17,10 @@ def make_shell() -> Any:
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.xmode = "Plain"
     config.InteractiveShell.autocall = 0
-    return Shell.instance(config=config)
+    shell: Any = Shell.instance(config=config)
+    # `%autoreload` looks at every loaded module's file before each cell; here no file changes.
+    shell.extension_manager.loaded.add("autoreload")
+    shell.extension_manager.loaded.add("IPython.extensions.autoreload")
+    for name in ("autoreload", "aimport"):
+        shell.register_magic_function(lambda line: None, magic_name=name)
+    return shell

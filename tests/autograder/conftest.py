@@ -2,9 +2,10 @@
 
 import pytest
 
+from autograder.box import Limits
 from autograder.course import CourseError
 from autograder.judge import Job
-from autograder.sandbox import Limits, find_sandbox
+from autograder.sandbox import find_sandbox
 
 SETUP = {"role": "setup", "grade_id": "t-setup", "source": "import numpy as np", "points": 0.0}
 

@@ -1,10 +1,15 @@
 """The judge: test cells run unchanged where the student's code never ran, and every end has a name."""
 
 import json
-import subprocess
-import sys
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
-from autograder.judge import derive_seed, judge
+import pytest
+from waiting import descendants, wait_for
+
+from autograder.judge import derive_seed
+from autograder.warm import JudgeServer
 
 RIGHT = "def f(x):\n    return x + 1"
 TESTS = "assert np.allclose(f(np.arange(3.0)), [1, 2, 3])"
@@ -15,17 +20,17 @@ def verdicts(job):
     return {v["grade_id"]: v for v in run(job)["verdicts"]}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    """A warm judge for the whole module: IPython keeps one shell per process, so each job has to have its own."""
+    global _server
+    _server = JudgeServer()
+    yield _server
+    _server.close()
+
+
 def run(job):
-    """Judge in a process of its own, as grading does: IPython keeps one shell per process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "autograder.judge"],
-        input=json.dumps(job.__dict__),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return json.loads(done.stdout)
+    return json.loads(json.dumps(_server.ask("test", job.__dict__)))
 
 
 def test_plain_asserts_and_partial_credit(make_job):
@@ -99,9 +104,8 @@ def test_seeds_differ_by_question_and_follow_the_secret():
 
 def test_a_box_that_cannot_start_is_the_machines_fault(make_job):
     job = make_job((RIGHT, TESTS))
-    job.sandbox["limits"] = {**job.sandbox["limits"], "memory": 1_000_000}
+    job.sandbox["data"] = "/no/such/folder"
     assert "did not start" in run(job)["fault"]
-    assert judge  # imported so that the module's own import is covered here
 
 
 def test_a_drawn_question_is_judged_for_the_name_in_the_notebook_and_the_name_is_kept(make_job):
@@ -135,3 +139,39 @@ def test_a_notebook_that_imports_torch_has_it_in_its_box_and_no_other_heavy_pack
     assert "torch" not in absent("a3/N11_pytorch.py")
     assert {"scipy", "sklearn", "numba", "pandas"} <= absent("a3/N11_pytorch.py")
     assert "torch" in absent("a1/N01_knn.py")
+
+
+def test_a_job_learns_nothing_from_the_one_before_it(make_job, server):
+    poison = "np.allclose = lambda *a: True\nsecret = 1"
+    first = server.ask("test", make_job((poison + "\n" + RIGHT, "import json as kept\nassert f(1) == 2")).__dict__)
+    second = server.ask("test", make_job(("def f(x):\n    return x", TESTS), ("pass", "assert kept")).__dict__)
+    assert [v["points"] for v in first["verdicts"]] == [2.0]
+    assert [v["points"] for v in second["verdicts"]] == [0.0, 0.0]
+
+
+def test_a_forked_copy_in_a_function_costs_only_its_own_question(make_job):
+    fork = "import os\ndef g(x):\n    os.fork()\n    return x - 1"
+    got = verdicts(
+        make_job((RIGHT, TESTS), (fork, "assert g(1) == 1"), ("def h(x):\n    return x", "assert h(2) == 2"))
+    )
+    assert {name: v["points"] for name, v in got.items()} == {"q0-tests": 2.0, "q1-tests": 0.0, "q2-tests": 2.0}
+
+
+def test_a_judge_that_is_killed_is_a_fault_and_the_next_job_is_judged(make_job, server):
+    slow = make_job(("import time\ndef f(x):\n    time.sleep(30)", "assert f(1)")).__dict__
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.ask, "test", slow)
+        judges = wait_for(lambda: descendants(server.process.pid, depth=2))
+        os.kill(judges[-1], signal.SIGKILL)
+        assert "without a word" in asked.result(timeout=60)["fault"]
+    assert server.ask("test", make_job((RIGHT, TESTS)).__dict__)["verdicts"][0]["points"] == 2.0
+
+
+def test_a_server_that_is_killed_is_started_again_and_leaves_nothing_running(make_job, server):
+    server.ask("test", make_job((RIGHT, TESTS)).__dict__)
+    old = [server.process.pid, *descendants(server.process.pid)]
+    assert len(old) >= 4  # the server, a stage, the walls, a zygote
+    server.process.kill()
+    server.process.wait()
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old))
+    assert server.ask("test", make_job((RIGHT, TESTS)).__dict__)["verdicts"][0]["points"] == 2.0

@@ -1,13 +1,14 @@
 """What a box keeps in: files, network, processes, time, memory, and frames that lie."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from autograder import sandbox as module
+from autograder.box import BoxDied, Limits, Purse
 from autograder.course import REPOSITORY, CourseError
-from autograder.sandbox import BoxDied, find_sandbox
+from autograder.sandbox import find_sandbox
 from cs231n_lib.check import LimitReached, Subject
 
 
@@ -37,10 +38,10 @@ found = {{
 }}
 """
     found = outcome(box, code)
-    assert set(found["course"]) == {"cs231n_lib", "child.py"}
+    assert set(found["course"]) == {"cs231n_lib", "inside"}
     assert not found["sources"]
     assert len(found["pids"]) <= 3
-    assert found["uid"] == 65534
+    assert found["uid"] == 65534 or found["uid"] >= 1_000_000
     assert not [name for name in found["env"] if name.startswith(("CS231N", "CI"))]
 
 
@@ -145,7 +146,111 @@ def _command_line(pid):
 
 
 def test_without_bubblewrap_grading_is_refused_unless_asked_for(monkeypatch):
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
-    with pytest.raises(CourseError, match="--no-sandbox"):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(CourseError, match=r"bwrap is not on PATH.*docker is not on PATH.*--no-sandbox"):
         find_sandbox()
     assert find_sandbox(allow_none=True).level == "none"
+    with pytest.raises(CourseError, match="must be one of bubblewrap, podman, docker, landlock, got 'none'"):
+        find_sandbox(minimum="none")
+
+
+def test_a_copy_that_the_student_forks_cannot_speak_for_the_box(box):
+    box.run("import os\ndef twice(x):\n    os.fork()\n    return x\ndef right(x):\n    return x + 1")
+    assert Subject(box, "twice")(1) == 1
+    assert [Subject(box, "right")(n) for n in range(20)] == list(range(1, 21))
+    code = "import os\nfound = [p for p in os.listdir('/proc') if p.isdigit()]"
+    assert outcome(box, code) == ["1"]
+
+
+def test_a_box_sees_nothing_of_the_one_before_it(sandbox):
+    first = sandbox.start(forbid=("torch", "scipy"))
+    first.run("for folder in ('/tmp', '/dev/shm'): open(folder + '/note', 'w').write('secret')")
+    first.run("import numpy; numpy.secret = 1")
+    second = sandbox.start(forbid=("torch", "scipy"))
+    found = outcome(second, "import os, numpy\nfound = os.listdir('/tmp') + os.listdir('/dev/shm')")
+    assert found == []
+    assert outcome(second, "found = [hasattr(numpy, 'secret'), os.getuid()]")[0] is False
+    if os.getuid() == 0:
+        users = [outcome(b, "import os\nfound = os.getuid()") for b in (first, second)]
+        assert len({*users, 0}) == 3
+    first.close()
+    second.close()
+
+
+def test_a_fork_bomb_starves_neither_its_neighbour_nor_the_next(sandbox):
+    bomb, neighbour = (sandbox.start(forbid=("torch", "scipy")) for _ in range(2))
+    report = bomb.run("import os\nfound = 0\nwhile True:\n    if os.fork() == 0:\n        import time; time.sleep(60)")
+    assert "BlockingIOError" in report["error"]["type"]  # EAGAIN: the limit on processes
+    assert (
+        outcome(neighbour, "import os\nfound = os.waitstatus_to_exitcode(os.wait()[1]) if os.fork() else os._exit(3)")
+        == 3
+    )
+    after = sandbox.start(forbid=("torch", "scipy"))
+    assert outcome(after, "found = 5") == 5
+    for box in (bomb, neighbour, after):
+        box.close()
+
+
+def test_memory_is_counted_over_all_processes_of_a_box(sandbox):
+    small = replace(sandbox, limits=Limits(call=30.0, cell=30.0, memory=800_000_000))
+    box = small.start(forbid=("torch", "scipy"))
+    box.run("""
+import os, time
+def f():
+    for _ in range(8):
+        if os.fork() == 0:
+            block = bytearray(b"x") * 200_000_000
+            time.sleep(60)
+    time.sleep(60)
+""")
+    with pytest.raises(LimitReached, match=r"held more than 0\.8 GB together"):
+        Subject(box, "f")()
+
+
+def test_a_byte_now_and_then_wins_no_time(sandbox):
+    box = replace(sandbox, limits=Limits(call=0.3)).start(forbid=("torch", "scipy"))
+    box.run("""
+import os, time
+def f():
+    while True:
+        for d in range(3, 12):
+            try: os.write(d, b"\\0")
+            except OSError: pass
+        time.sleep(0.01)
+""")
+    with pytest.raises(LimitReached):
+        Subject(box, "f")()
+
+
+def test_a_notebook_has_a_purse_of_wall_seconds_over_all_its_boxes(sandbox):
+    purse = Purse(0.5)
+    box = sandbox.start(forbid=("torch", "scipy"), purse=purse)
+    with pytest.raises(LimitReached, match=r"time limit|a whole notebook"):
+        box.run("import time; time.sleep(5)")
+    again = sandbox.start(forbid=("torch", "scipy"), purse=purse)
+    with pytest.raises(LimitReached, match="longer than a whole notebook may"):
+        again.run("1")
+
+
+def test_cells_of_the_course_run_once_in_the_parent(sandbox):
+    prefix = (("setup", "import os\nbegun = os.getppid()\nvalue = [1]"),)
+    first, second = (sandbox.start(forbid=("torch", "scipy"), prefix=prefix) for _ in range(2))
+    first.run("value.append(2)")
+    assert outcome(first, "found = value") == [1, 2]
+    assert outcome(second, "found = value") == [1]
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "1 / 0",
+        "open('/tmp/kept', 'w').write('x')",
+        "import threading, time; threading.Thread(target=time.sleep, args=(9,)).start()",
+    ],
+)
+def test_cells_that_a_parent_cannot_run_for_its_boxes_run_in_the_box(sandbox, cell):
+    box = sandbox.start(forbid=("torch", "scipy"), prefix=(("setup", f"import os\nhere = os.getpid()\n{cell}"),))
+    assert outcome(box, "found = here") == 1
+    box.close()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cs231n_lib import widgets
+from cs231n_lib.widgets.lift_space import CENTRES
 from tests.cells import namespace
 
 MOST_MS = 250  # CPU time of a move that runs Python loops over the picture's numbers: written naively, as students do
@@ -14,7 +15,8 @@ MOST_MS = 250  # CPU time of a move that runs Python loops over the picture's nu
 @pytest.fixture(scope="module")
 def answers():
     found = {}
-    for notebook in ("a1/N01_knn.py", "a1/N04_two_layer_net.py", "a2/N09_convolution.py"):
+    graded = ("a1/N01_knn.py", "a1/N02_softmax.py", "a1/N04_two_layer_net.py", "a2/N09_convolution.py")
+    for notebook in (*graded, "a3/N12_challenge.py"):
         found |= namespace(notebook, "setup", "solution")
     return found
 
@@ -49,4 +51,34 @@ def test_softmax(answers):
         widget.set(field, value)
         assert "Your function agrees." in widget.status, widget.problem
     assert np.isfinite(widget.model.compute(widget.state, {}).cross_entropy)
+    widget.close()
+
+
+def test_linear(answers):
+    widget = widgets.linear_views(answers["predict"])
+    for field, value in (("x2", 3), ("pixel", 4), ("dog_bias", -300.0), ("view", "photo"), ("image", 4)):
+        if field == "dog_bias":
+            widget.set("pick", "dog")
+        widget.set(field, value)
+        assert "Your function agrees." in widget.status, widget.problem
+    widget.close()
+
+
+@pytest.mark.parametrize("case", ["quadrants", "ring", "modes"])
+def test_lifts(answers, case):
+    def mine(X):
+        return answers["lift_modes"](X, CENTRES) if case == "modes" else answers[f"lift_{case}"](X)
+
+    widget = widgets.hard_cases(mine, state={"case": case, "features": "yours"})
+    assert "Your features: 100 %." in widget.status, widget.problem
+    widget.close()
+
+
+def test_fairness(answers):
+    widget = widgets.fairness_audit(answers["group_accuracy_gap"], answers["wilson_interval"])
+    for field, value in (("classifier", "IBM"), ("lean", -100), ("lean", 35), ("n1", 100_000), ("t12", -0.35)):
+        start = time.process_time()
+        widget.set(field, value)
+        assert 1e3 * (time.process_time() - start) < MOST_MS
+        assert "Your function agrees." in widget.status, widget.problem
     widget.close()

@@ -335,9 +335,9 @@ class DeepNet:
         self.strength = reg
 
     def loss(self, X, y=None):
-        if y is None:
-            return fc_forward(self.params, X)[0]
-        return fc_loss(self.params, X, y, reg=self.strength)
+        labelled = y is not None
+        loss = fc_loss(self.params, X, y, reg=self.strength) if labelled else None
+        return loss if labelled else fc_forward(self.params, X)[0]
 
 
 # %% [markdown]

@@ -62,6 +62,18 @@ class Axes:
             return None
         return self.x0 + across * (self.x1 - self.x0), self.y1 - down * (self.y1 - self.y0)
 
+    def line_ends(self, a: float, b: float, c: float) -> list[tuple[float, float]]:
+        """Return both ends of the line a x + b y + c = 0 on the frame, in data; [] if it does not cross."""
+        ends = []
+        for y in (self.y0, self.y1):
+            if a and self.x0 <= -(b * y + c) / a <= self.x1:
+                ends.append((-(b * y + c) / a, y))
+        for x in (self.x0, self.x1):
+            if b and self.y0 <= -(a * x + c) / b <= self.y1:
+                ends.append((x, -(a * x + c) / b))
+        ends.sort()
+        return [ends[0], ends[-1]] if len(ends) > 1 and ends[0] != ends[-1] else []
+
     def frame(
         self, *, title: str = "", x_label: str = "", y_label: str = "", x_ticks: int = 5, y_ticks: int = 5
     ) -> str:

@@ -1,12 +1,11 @@
-"""Runs inside the sandbox: holds the student's namespace and answers requests over two pipes. Nothing here is trusted.
+"""Runs inside a box: holds the student's namespace and answers requests over two pipes. Nothing here is trusted.
 
-Started as a script by autograder/sandbox.py with the limits as JSON on the command line. The judge caps and re-checks
-everything that this process sends.
+The judge caps and re-checks everything that this process sends.
 """
 
 import json
 import os
-import resource
+import signal
 import struct
 import sys
 from typing import Any
@@ -14,26 +13,23 @@ from typing import Any
 FRAME = struct.Struct("<II")  # header bytes, number of buffers; then one uint64 per buffer, the header, the buffers
 
 
-def set_limits(limits: dict[str, int]) -> None:
-    """Bound this process for good: an ordinary user cannot raise a hard limit again."""
-    for name, value in limits.items():
-        which = getattr(resource, f"RLIMIT_{name}")
-        _, hard = resource.getrlimit(which)
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (bound, bound))
-
-
 class Pipes:
-    """Frames over the two inherited pipes, moved off the standard descriptors so that a print cannot disturb them."""
+    """Frames over the two inherited pipes, moved off the standard descriptors so that a print cannot disturb them.
+
+    Only the process that made them may use them: a copy that a student forked ends where it would send or wait.
+    """
 
     def __init__(self) -> None:
+        self.owner = os.getpid()
         self.reading = os.fdopen(os.dup(0), "rb")
         self.writing = os.fdopen(os.dup(1), "wb")
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
+        os.close(null)
 
     def read(self) -> tuple[dict, list[bytes]]:
+        self._own()
         head = self.reading.read(FRAME.size)
         if len(head) < FRAME.size:
             os._exit(0)  # the judge is done
@@ -43,12 +39,17 @@ class Pipes:
         return header, [self.reading.read(size) for size in sizes]
 
     def write(self, header: dict, buffers: list[bytes]) -> None:
+        self._own()
         text = json.dumps(header).encode()
         self.writing.write(FRAME.pack(len(text), len(buffers)) + struct.pack(f"<{len(buffers)}Q", *map(len, buffers)))
         self.writing.write(text)
         for buffer in buffers:
             self.writing.write(buffer)
         self.writing.flush()
+
+    def _own(self) -> None:
+        if os.getpid() != self.owner:
+            os._exit(0)
 
 
 def run_cell(shell: Any, source: str) -> dict:
@@ -73,13 +74,25 @@ def run_cell(shell: Any, source: str) -> dict:
     }
 
 
-def main() -> None:
-    pipes = Pipes()
-    set_limits(json.loads(sys.argv[1]))
-    from cs231n_lib.check.peer import Peer, describe_error
-    from cs231n_lib.check.shell import make_shell
+def end_leftovers() -> None:
+    """Kill what a request left running, so that it cannot speak in the next one: all else in this pid namespace."""
+    if os.getpid() == 1:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
 
-    shell = make_shell()
+
+def serve(shell: Any) -> None:
+    """Answer requests on standard input until it closes. Never returns."""
+    from cs231n_lib.check.peer import Peer, describe_error
+
+    pipes = Pipes()
 
     def callback(number: int, header: Any, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
         pipes.write({"callback": number, "arguments": header}, buffers)
@@ -95,7 +108,19 @@ def main() -> None:
             )
         except BaseException as error:  # noqa: BLE001 KeyboardInterrupt and worse are results here
             reply, parts = {"error": describe_error(error)}, []
+        if os.getpid() == pipes.owner:
+            end_leftovers()
         pipes.write(reply, parts)
+
+
+def main() -> None:
+    """Be the one process of a container: limits as JSON on the command line, frames on standard input and output."""
+    from cs231n_lib.check.shell import make_shell
+
+    from .walls import set_limits
+
+    set_limits(json.loads(sys.argv[1]))
+    serve(make_shell())
 
 
 if __name__ == "__main__":
