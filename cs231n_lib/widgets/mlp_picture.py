@@ -248,11 +248,8 @@ def _bent(r: Seen) -> str:
     if r.state.width == 2 and r.state.classes == 2 and layer == r.state.layers - 1 and across != up:
         normal = (last[:, 1] - last[:, 0])[[across, up]]
         shift = r.params[f"b{r.state.layers + 1}"] @ [-1, 1]
-        middle, side = -shift * normal / (normal @ normal + 1e-12), np.array([-normal[1], normal[0]])
-        reach = 4 * (np.abs([axes.x0, axes.x1, axes.y0, axes.y1]).max() + 1) / (np.linalg.norm(side) + 1e-12)
-        line = middle + np.linspace(-reach, reach, 801)[:, None] * side  # where both scores are equal
-        held = [(axes.x(u), axes.y(v)) for u, v in line if axes.x0 <= u <= axes.x1 and axes.y0 <= v <= axes.y1]
-        marks.append(svg.path([held[0], held[-1]], width=3) if len(held) > 1 else "")
+        ends = axes.line_ends(float(normal[0]), float(normal[1]), float(shift))  # where both scores are equal
+        marks.append(svg.path([(axes.x(u), axes.y(v)) for u, v in ends], width=3) if ends else "")
     return "".join(marks)
 
 
