@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import threading
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, replace
@@ -171,6 +172,32 @@ def test_ticks_are_round_inside_and_few(low, high):
 def test_a_curve_breaks_where_it_is_not_finite():
     axes = Axes(left=0, top=0, width=10, height=10, x1=4)
     assert axes.curve([0, 1, 2, 3, 4], [0, 1, math.nan, 1, 0]).count("<polyline") == 2
+
+
+@pytest.mark.parametrize("kind", range(7))
+def test_many_signs_as_one_path_are_where_single_ones_are(kind):
+    spots = [(10.0, 20.0), (33.3, 7.25)]
+    path = svg.markers(spots, kind, radius=5)
+    assert path.count("<path") == 1
+    assert path.count("M") == path.count("z") == 2
+    assert f'fill="{svg.COLOURS[kind]}"' in path
+    for (x, y), part in zip(spots, re.findall(r"M([^z]*)z", path), strict=True):
+        single = ET.fromstring(svg.marker(x, y, kind, radius=5))
+        if single.tag == "circle":
+            assert part == f"{x - 5:g} {y:g}a5 5 0 1 0 10 0a5 5 0 1 0 -10 0"
+            continue
+        steps = [[float(v) for v in step.split()] for step in part.split("l")]
+        corners = [tuple(float(v) for v in pair.split(",")) for pair in single.get("points").split()]
+        np.testing.assert_allclose(np.cumsum(steps, axis=0), corners, atol=0.12)
+    assert 'fill="#fff"' in svg.markers(spots, kind, hollow=True)
+    assert svg.markers([], kind) == ""
+
+
+def test_many_lines_as_one_path():
+    path = svg.segments([(0, 1, 2, 3), (4, 5, 6.5, 7)], colour="#123456", width=2, dash="5 3")
+    assert ET.fromstring(path).get("d") == "M0 1L2 3M4 5L6.5 7"
+    assert ET.fromstring(path).get("stroke-dasharray") == "5 3"
+    assert svg.segments([]) == ""
 
 
 def test_text_is_escaped_and_numbers_are_short():
