@@ -30,18 +30,18 @@ def describe(r: Count) -> str:
     """Return the result in words."""
     s, right = r.state, r.guesses == r.labels
     who = "Your function" if r.rival is not None else f"The {s.classifier} classifier"
-    words = f"{who} is right on {right.sum()} of {IMAGES} {s.split} images ({100 * right.mean():.1f} %)."
+    said = f"{who} is right on {right.sum()} of {IMAGES} {s.split} images ({100 * right.mean():.1f} %)."
     if r.rival is not None:
         other, differ = (r.rival == r.labels).mean(), int((r.rival != r.guesses).sum())
-        words += f" The {s.classifier} classifier: {100 * other:.1f} %; they differ on {differ} images (≠)."
+        said += f" The {s.classifier} classifier: {100 * other:.1f} %; they differ on {differ} images (≠)."
     off = r.matrix - np.diag(np.diag(r.matrix))
     row, column = np.unravel_index(off.argmax(), off.shape)
     if off.any():
-        words += f" Most frequent mistake: {CLASSES[row]} taken for {CLASSES[column]}, {off.max()} times."
-    words += f" {len(r.chosen)} images pass the filters."
+        said += f" Most frequent mistake: {CLASSES[row]} taken for {CLASSES[column]}, {off.max()} times."
+    said += f" {len(r.chosen)} images pass the filters."
     if s.grid == "duplicates":
-        words += f" {int((r.apart[r.chosen] < ALIKE).sum())} of them nearly equal an image of the other split."
-    return words
+        said += f" {int((r.apart[r.chosen] < ALIKE).sum())} of them nearly equal an image of the other split."
+    return said
 
 
 def render(r: Count) -> str:

@@ -108,13 +108,13 @@ def _histogram(values: np.ndarray, reach: float, left: float, top: float, width:
     corners = [(left, bottom)]
     for x1, x2, height in zip(xs[:-1], xs[1:], heights, strict=True):
         corners += [(x1, bottom - height), (x2, bottom - height)]
-    marks = svg.path([*corners, (left + width, bottom)], colour="none", fill=svg.COLOURS[kind], closed=True)
+    bars = svg.path([*corners, (left + width, bottom)], colour="none", fill=svg.COLOURS[kind], closed=True)
     tall = int(counts.argmax())
     if counts[tall] > 1.25 * second:
-        marks += svg.hatch(xs[tall], bottom - heights[tall], xs[1] - xs[0], heights[tall], gap=4, opacity=0.9)
+        bars += svg.hatch(xs[tall], bottom - heights[tall], xs[1] - xs[0], heights[tall], gap=4, opacity=0.9)
         at, side = (xs[tall] - 3, "end") if tall > 3 * BINS / 4 else (xs[tall + 1] + 3, "start")
-        marks += svg.text(at, top + 13, f"{100 * counts[tall] / counts.sum():.0f}%", size=11, anchor=side)
-    return marks
+        bars += svg.text(at, top + 13, f"{100 * counts[tall] / counts.sum():.0f}%", size=11, anchor=side)
+    return bars
 
 
 def _depth(r: Report) -> str:

@@ -23,13 +23,13 @@ def describe(r: Standing) -> str:
     ends = {name: run.losses[-1] for name, run in _racers(r).items()}
     standing = sorted((loss, name) for name, loss in ends.items() if np.isfinite(loss))
     lost = [name for name, loss in ends.items() if not np.isfinite(loss)]
-    words = f"After {r.state.steps} steps on the {r.state.surface} surface"
-    words += ": " + ", ".join(f"{name} {loss:.2g}" for loss, name in standing) + "." if standing else "."
+    said = f"After {r.state.steps} steps on the {r.state.surface} surface"
+    said += ": " + ", ".join(f"{name} {loss:.2g}" for loss, name in standing) + "." if standing else "."
     if lost:
-        words += f" Diverged: {', '.join(lost)}."
+        said += f" Diverged: {', '.join(lost)}."
     if r.yours is not None and not r.problem:
-        words += f" Your rule agrees with {r.state.watch} step for step."
-    return words
+        said += f" Your rule agrees with {r.state.watch} step for step."
+    return said
 
 
 def _racers(r: Standing) -> dict[str, Run]:

@@ -39,17 +39,17 @@ def describe(r: Verdicts) -> str:
         kept = (r.guesses == r.truth).sum(axis=1)
         counts = ", ".join(f"{name} {count}" for name, count in zip(MODELS, kept, strict=True))
         on = [name for name in KEEPS if getattr(s, name)]
-        words = f"{SAMPLES} versions of one {s.name}, by {', '.join(on) or 'nothing at all'}. Still called {s.name}: "
-        words += counts + "."
-        return words + (f" By your function: {(r.yours == r.truth).sum()}." if r.yours is not None else "")
+        said = f"{SAMPLES} versions of one {s.name}, by {', '.join(on) or 'nothing at all'}. Still called {s.name}: "
+        said += counts + "."
+        return said + (f" By your function: {(r.yours == r.truth).sum()}." if r.yours is not None else "")
     hard = ", ".join(f"{knob} {getattr(s, knob):g}" for knob in KNOBS if getattr(s, knob))
-    words = f"A{'n' * (s.name == 'arrow')} {s.name}" + (f" with {hard}" if hard else " without any challenge")
-    words += f", a grey square of {s.cover} pixels over it" if s.cover else ""
-    words += f": L2 distance {r.distance:.2f}, {100 * r.changed:.0f} % of pixels changed. "
-    words += ", ".join(f"{name}: {CLASSES[p.argmax()]}" for name, p in zip(MODELS, r.shares, strict=True)) + "."
+    said = f"A{'n' * (s.name == 'arrow')} {s.name}" + (f" with {hard}" if hard else " without any challenge")
+    said += f", a grey square of {s.cover} pixels over it" if s.cover else ""
+    said += f": L2 distance {r.distance:.2f}, {100 * r.changed:.0f} % of pixels changed. "
+    said += ", ".join(f"{name}: {CLASSES[p.argmax()]}" for name, p in zip(MODELS, r.shares, strict=True)) + "."
     if r.yours is not None:
-        words += f" Your function: {CLASSES[r.yours[0]]}, {'right' if r.yours[0] == r.truth else 'wrong'}."
-    return words
+        said += f" Your function: {CLASSES[r.yours[0]]}, {'right' if r.yours[0] == r.truth else 'wrong'}."
+    return said
 
 
 def render(r: Verdicts) -> str:

@@ -137,22 +137,22 @@ def _your_map(index: int, image: np.ndarray, target: int, data: Data) -> tuple[n
 def describe(r: View) -> str:
     """Return the result in words."""
     s, guess = r.state, int(r.scores.argmax())
-    words = f"True class: {CLASSES[r.truth]}. The net with {s.weights} weights says {CLASSES[guess]}. "
+    said = f"True class: {CLASSES[r.truth]}. The net with {s.weights} weights says {CLASSES[guess]}. "
     if np.ptp(r.map) == 0:
-        words += f"{_capital(s.method)}: the map is empty, no pixel moves the score of {CLASSES[r.target]}. "
+        said += f"{_capital(s.method)}: the map is empty, no pixel moves the score of {CLASSES[r.target]}. "
     else:
         row, column = np.unravel_index(np.abs(r.map).argmax(), r.map.shape)
-        words += f"{_capital(s.method)} of {CLASSES[r.target]}: strongest at row {row}, column {column}. "
+        said += f"{_capital(s.method)} of {CLASSES[r.target]}: strongest at row {row}, column {column}. "
     survivors = [name for name, both in r.kept.items() if max(both) > SURVIVES]
-    words += "Sanity check: " + (f"{' and '.join(survivors)} survive{'s' * (len(survivors) == 1)} shuffled weights."
+    said += "Sanity check: " + (f"{' and '.join(survivors)} survive{'s' * (len(survivors) == 1)} shuffled weights."
                                  if survivors else "every map changes when weights are shuffled.")  # fmt: skip
     if r.yours is not None:
-        words += f" Your net says {CLASSES[r.yours_says]}; its map agrees with this net's to {r.agree:.2f}."
-    return words
+        said += f" Your net says {CLASSES[r.yours_says]}; its map agrees with this net's to {r.agree:.2f}."
+    return said
 
 
 def _capital(words: str) -> str:
-    return words[0].upper() + words[1:]
+    return said[0].upper() + words[1:]
 
 
 def render(r: View) -> str:
@@ -191,8 +191,8 @@ def _maps(r: View) -> str:
 
 def _scores(r: View) -> str:
     """Return the ten probabilities as bars."""
-    exps = np.exp(r.scores - r.scores.max())
-    shares = exps / exps.sum()
+    heights = np.exp(r.scores - r.scores.max())
+    shares = heights / heights.sum()
     marks = [svg.text(546, 24, "softmax of the scores", bold=True)]
     for k, name in enumerate(CLASSES):
         y = 47 + 16.4 * k
