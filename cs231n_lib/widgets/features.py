@@ -30,13 +30,13 @@ SAID = {
 def describe(r: Features) -> str:
     """Return the result in words."""
     s = r.state
-    words = f"Image {s.image}, {r.name}, change: {s.change}. Of the usual distance between two images, that is "
+    said = f"Image {s.image}, {r.name}, change: {s.change}. Of the usual distance between two images, that is "
     parts = [f"{100 * share:.0f} % by {SAID[kind]}" for kind, share in zip(KINDS, r.noticed, strict=True)]
-    words += ", ".join(parts) + f". {len(r.codebook)} visual words, inertia {r.inertia[s.steps]:.0f} after {s.steps} "
-    words += f"{'step' if s.steps == 1 else 'steps'} of k-means."
+    said += ", ".join(parts) + f". {len(r.codebook)} visual words, inertia {r.inertia[s.steps]:.0f} after {s.steps} "
+    said += f"{'step' if s.steps == 1 else 'steps'} of k-means."
     if r.asked and not r.problem:
-        words += " Your function agrees." if r.asked == 1 else f" Your {r.asked} functions agree."
-    return words
+        said += " Your function agrees." if r.asked == 1 else f" Your {r.asked} functions agree."
+    return said
 
 
 def render(r: Features) -> str:

@@ -152,7 +152,7 @@ def describe(r: View) -> str:
 
 
 def _capital(words: str) -> str:
-    return said[0].upper() + words[1:]
+    return words[0].upper() + words[1:]
 
 
 def render(r: View) -> str:
