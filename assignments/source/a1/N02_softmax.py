@@ -558,8 +558,10 @@ if ready("softmax-naive", "softmax-vectorized"):
 from cs231n_lib import widgets
 
 if ready("softmax-vectorized"):
-    # With the unit matrix for weights, the scores are the images themselves.
-    display(widgets.softmax_calculator(lambda scores, y: softmax_loss_vectorized(np.eye(3), scores, y, 0.0)))
+    # With the unit matrix for images, the scores are the weights themselves, and so are their gradients.
+    display(
+        widgets.softmax_calculator(lambda scores, y: softmax_loss_vectorized(scores, np.eye(len(scores)), y, 0.0)),
+    )
 
 # %% [markdown]
 # ### Kinks
