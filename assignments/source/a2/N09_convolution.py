@@ -546,8 +546,8 @@ result = result.also(edge_cases, seed=9059)
 result.points
 
 # %% [markdown]
-# Sizes, costs and your own sums, window by window. **Guess before you move anything:** with a kernel of 3 and stride 2,
-# which pixels of the input are read most often, and which padding makes the corners count as much?
+# Sizes, costs and your own sums, window by window. **Guess before you move anything:** your function refuses 7 pixels
+# with a kernel of 3 and stride 3, PyTorch does not; how many outputs does it give, and what becomes of the last pixel?
 
 # %%
 from cs231n_lib import widgets
