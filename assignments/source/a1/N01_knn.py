@@ -677,8 +677,8 @@ if ready("knn-no_loops", "knn-predict_labels"):
 # and **viewpoint** do not: another background colour changes most of the pixels, a step to the side puts the thing
 # where others have background. To L2, a background weighs as much as the thing in front of it.
 #
-# Now one drawing, knob by knob; *yours* is the classifier above. **Guess before you move anything:** the camera moves a
-# little; which of the classifiers is the first to give in?
+# Now one drawing, knob by knob; *your function* is the classifier above. **Guess before you move anything:** the camera
+# moves a little; which of the classifiers is the first to give in?
 
 # %%
 from cs231n_lib import widgets
