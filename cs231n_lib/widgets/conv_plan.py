@@ -156,8 +156,12 @@ def _your_values(
         return None, ""
     if state.dims != "2-D" or state.transposed or state.dilation != 1 or state.groups != 1:
         return None, ""
-    options = {"stride": state.stride, "pad": state.pad}
-    answer, problem = ask(data["forward"], x[None], w[None], np.zeros(1), shape=(1, 1, *values.shape), options=options)
+    images, pad = x[None], state.pad
+    rest = (state.size + 2 * pad - state.kernel) % state.stride
+    if rest:  # the course's function refuses sizes that do not fit: it gets what the windows read, its border included
+        images, pad = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))[:, :, :-rest, :-rest], 0
+    options = {"stride": state.stride, "pad": pad}
+    answer, problem = ask(data["forward"], images, w[None], np.zeros(1), shape=(1, 1, *values.shape), options=options)
     if answer is None:
         return None, problem
     wrong = ~np.isclose(answer[0, 0], values)

@@ -257,7 +257,7 @@ def softmax_calculator(softmax_loss: Callable[..., Any] | None = None, *, state:
     """Show softmax, cross-entropy and KL divergence for three classes.
 
     softmax_loss : your function (scores (N, C), y (N,)) -> (loss, gradient (N, C)); compared at each move.
-        For a classifier with weights: `lambda scores, y: softmax_loss_vectorized(np.eye(3), scores, y, 0.0)`
+        For a classifier with weights: `lambda scores, y: softmax_loss_vectorized(scores, np.eye(len(scores)), y, 0.0)`
     state : settings, as the button "My settings as code" prints them
     """
     callable_or_none("softmax_calculator", "softmax_loss", softmax_loss)

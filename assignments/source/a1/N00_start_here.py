@@ -24,6 +24,15 @@ from cs231n_lib.check import check, ready
 from cs231n_lib.doctor import doctor
 
 # %% [markdown]
+# First a look back at sixty years. **Guess before you click:** how many years lie between the first network of
+# convolutions and pooling and the one that won the ImageNet challenge?
+
+# %%
+from cs231n_lib import widgets
+
+widgets.history_timeline()
+
+# %% [markdown]
 # ## 1. Your tools
 #
 # `doctor()` looks over your machine: Python, the packages, the room on the disk. It prints what it found and returns it

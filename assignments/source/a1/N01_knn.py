@@ -677,6 +677,22 @@ if ready("knn-no_loops", "knn-predict_labels"):
 # and **viewpoint** do not: another background colour changes most of the pixels, a step to the side puts the thing
 # where others have background. To L2, a background weighs as much as the thing in front of it.
 #
+# Now one drawing, knob by knob; *your function* is the classifier above. **Guess before you move anything:** the camera
+# moves a little; which of the classifiers is the first to give in?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("knn-no_loops", "knn-predict_labels"):
+    display(
+        widgets.recognition_explorer(
+            lambda images: predict_labels(
+                compute_distances_no_loops(images.reshape(len(images), -1), remembered), their_labels
+            )
+        )
+    )
+
+# %% [markdown]
 # ## 6. Two questions
 #
 # The check only looks at the form of your answer; what is right is found out, mostly by experiment, when it is
@@ -804,6 +820,18 @@ def experiment(subject, rng, report):
 result = result.also(experiment, seed=1709)
 ### END HIDDEN TESTS
 result.points
+
+# %% [markdown]
+# Both questions become pictures in the plane, where *your* functions vote too. **Guess before you move anything:** all
+# points are turned by 45 degrees; do the regions only turn with them, for L1 and for L2?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("knn-no_loops", "knn-predict_labels"):
+    display(
+        widgets.knn_explorer(lambda X, X_train, y, k: predict_labels(compute_distances_no_loops(X, X_train), y, k=k))
+    )
 
 # %% [markdown]
 # ## What k-NN is good and bad at

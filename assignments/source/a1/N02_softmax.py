@@ -141,6 +141,15 @@ display(
 )
 
 # %% [markdown]
+# All three views at once, for the four pixels of part 1. **Guess before you move anything:** if one weight of the cat
+# grows, does the cat's line move without turning, or does it turn?
+
+# %%
+from cs231n_lib import widgets
+
+widgets.linear_views()
+
+# %% [markdown]
 # ## 2. From scores to probabilities
 #
 # A cat gets the scores cat 3.2, car 5.1, frog -1.7. That is wrong, but *how* wrong? Let us read the scores as
@@ -542,6 +551,19 @@ if ready("softmax-naive", "softmax-vectorized"):
     print(f"losses {answers[0][0]:.9f} and {answers[1][0]:.9f}")
 
 # %% [markdown]
+# One image and three classes, with your loss and your gradient. **Guess before you move anything:** the score of the
+# label leads both others by 5; how large is the loss still, and can it ever become 0?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("softmax-vectorized"):
+    # With the unit matrix for images, the scores are the weights themselves, and so are their gradients.
+    display(
+        widgets.softmax_calculator(lambda scores, y: softmax_loss_vectorized(scores, np.eye(len(scores)), y, 0.0)),
+    )
+
+# %% [markdown]
 # ### Kinks
 #
 # Softmax is not the only loss. The **multiclass SVM** wants the label's score to lead every other by at least 1, and
@@ -918,6 +940,25 @@ if ready("softmax-tune", "softmax-predict"):
 # ### END SOLUTION
 
 # %% [markdown]
+# Your own weights on validation images, number by number. **Guess before you click:** where do the products come from
+# that decide for a class, from the thing or from what is around it?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("softmax-tune", "softmax-predict"):
+    display(
+        widgets.linear_views(
+            predict,
+            W=W,
+            images=data.val.images,
+            mean_image=mean_image,
+            class_names=data.classes,
+            state={"view": "photo"},
+        )
+    )
+
+# %% [markdown]
 # ### The test, once
 #
 # Everything is chosen; now the test images may be looked at.
@@ -1120,6 +1161,16 @@ if ready("softmax-vectorized", "softmax-train", "softmax-predict", *lifts):
         )
         drawn.axes[0].set_aspect("equal")
         display(drawn)
+
+# %% [markdown]
+# Here your lift of the ring meets new points, next to features of others. **Guess before you choose:** angle and radius
+# unroll the ring into a band; will one straight line then cut it out?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("softmax-lift_ring"):
+    display(widgets.hard_cases(lift_ring, state={"features": "yours"}))
 
 # %% [markdown]
 # ## What you have now

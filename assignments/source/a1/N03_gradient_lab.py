@@ -958,6 +958,19 @@ result = check("grad-q2", diagnosis, student=student)
 result.points
 
 # %% [markdown]
+# All of this lab in one instrument, on the gradient of your neuron. **Guess before you move anything:** at which step
+# does its relative error look smallest in `float64`, and at which in `float32`?
+
+# %%
+from cs231n_lib import widgets
+from IPython.display import display
+
+if ready("grad-neuron"):
+    pixels = np.random.default_rng(3).normal(size=11)
+    weights = np.random.default_rng(4).normal(size=12) / 3  # the bias is the last
+    display(widgets.gradient_debugger(lambda w: neuron(w, pixels)[0], lambda w: neuron(w, pixels)[1], weights))
+
+# %% [markdown]
 # ## What to take along
 #
 # | | do | because |

@@ -621,6 +621,15 @@ if ready("net-TwoLayerNet"):
 # The boundary is made of straight pieces, with a bend wherever it crosses the edge of a hidden unit. So a ring needs
 # many to look round, and four units look like a diamond.
 #
+# Before networks, people made such features by hand. **Guess before you move anything:** with one bump over each of the
+# three modes a straight line is enough; who knows where to put the bumps?
+
+# %%
+from cs231n_lib import widgets
+
+widgets.hard_cases(state={"case": "modes", "features": "bumps"})
+
+# %% [markdown]
 # **Question 1.** Training found its weights by stumbling downhill. Find some by thinking. Give weights of a net with
 # **at most four hidden units** that labels *every* point of the plane off the axes: class 0 has the higher score where
 # $x$ and

@@ -145,6 +145,15 @@ for name, units in (("whole images, flattened", whole_image_units), ("5 x 5 patc
 # of *simple cells*, which are convolutions, and *complex cells*, which are pooling. What it lacked was a practical way
 # to train it; backpropagation through exactly these two layers is what you write below.
 #
+# **Guess before you click:** how many years did it take from the Neocognitron to such a network trained by
+# backpropagation, and how many more until one won the ImageNet challenge?
+
+# %%
+from cs231n_lib import widgets
+
+widgets.history_timeline(state={"idea": "convolution"})
+
+# %% [markdown]
 # ## 3. How large is the output?
 #
 # The picture shows one row of 7 pixels and a kernel of 3. Each bar is one place.
@@ -445,6 +454,16 @@ if ready("conv-receptive_field"):
 # %% [markdown]
 # Eighteen layers with pooling see more than a hundred without.
 #
+# Your function stands beside the networks of the lectures. **Guess before you choose VGG-16:** how many of the 224
+# pixels across does one unit of its last convolution see?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("conv-receptive_field"):
+    display(widgets.receptive_field_explorer(receptive_field))
+
+# %% [markdown]
 # ## 6. Forward
 #
 # In symbols, with $\tilde x$ for the image with its border of zeros,
@@ -525,6 +544,16 @@ def edge_cases(subject, rng, report):
 result = result.also(edge_cases, seed=9059)
 ### END HIDDEN TESTS
 result.points
+
+# %% [markdown]
+# Sizes, costs and your own sums, window by window. **Guess before you move anything:** your function refuses 7 pixels
+# with a kernel of 3 and stride 3, PyTorch does not; how many outputs does it give, and what becomes of the last pixel?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("conv-output_shape", "conv-cost", "conv-forward"):
+    display(widgets.conv_explorer(conv_forward_naive))
 
 # %% [markdown]
 # ### Look through filters

@@ -1226,6 +1226,16 @@ if ready("fast-equivariance_gap"):
 #   the output is *another* picture. Each pooling halves the grid again: after five of them only shifts by multiples of
 #   32 pixels pass through exactly.
 #
+# Pooling has a stride too. **Guess before you move anything:** a 2 x 2 pool of stride 2, and an image that moves by one
+# pixel; where will the two ways differ?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("fast-equivariance_gap"):
+    display(widgets.equivariance_explorer(max_pool_forward_naive, equivariance_gap))
+
+# %% [markdown]
 # ## What you have
 #
 # | | what it costs | what it gives |

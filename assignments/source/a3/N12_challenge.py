@@ -423,6 +423,17 @@ if ready("challenge-wilson_interval"):
     plt.show()
 
 # %% [markdown]
+# Both of your functions in one picture. **Guess before you move anything:** a classifier is right for 92.9 % of a crowd
+# with equal groups; which overall accuracies can its maker report by choosing the crowd?
+
+# %%
+from cs231n_lib import widgets
+from IPython.display import display
+
+if ready("challenge-group_accuracy_gap", "challenge-wilson_interval"):
+    display(widgets.fairness_audit(group_accuracy_gap, wilson_interval))
+
+# %% [markdown]
 # ## 6. Slices of your own model
 #
 # Now audit your own. A **slice** is a part of the validation images that somebody could care about: one class, dark
