@@ -16,7 +16,7 @@ from .box import Limits
 from .course import REPOSITORY, CourseError, source_files
 from .judge import Student
 from .sandbox import find_sandbox
-from .source import Cell, read_source
+from .source import STUDENT_CELL, Cell, read_source
 
 SWAPPED: dict[type, type] = {
     ast.Add: ast.Sub,
@@ -158,7 +158,8 @@ def _try_mutants(tally: Tally, cell: Cell, cells: list[Cell], student: Student) 
         tally.generated += 1
         try:
             report = box.run(source)
-            refused = report["error"] is not None or not _passes(tests, cells, subject, Subject(box, subject))
+            handles = {name: Subject(box, name) for name in (subject, STUDENT_CELL)}
+            refused = report["error"] is not None or not _passes(tests, cells, handles)
         except LimitReached:
             refused = True
         if refused:
@@ -169,14 +170,14 @@ def _try_mutants(tally: Tally, cell: Cell, cells: list[Cell], student: Student) 
             box.run(cell.text)
 
 
-def _passes(tests: Cell, cells: list[Cell], name: str, subject: Any) -> bool:
-    """Run a whole test cell, hidden part included, on a subject; True if it gets all points."""
+def _passes(tests: Cell, cells: list[Cell], handles: dict[str, Any]) -> bool:
+    """Run a whole test cell, hidden part included, on handles of the student's names; True if it gets all points."""
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
         for cell in cells:
             if cell.role == "setup":
                 exec(compile(cell.text, cell.id, "exec"), names)
-        names[name] = subject
+        names.update(handles)
         exec(compile(tests.text, tests.grade_id, "exec"), names)
     return bool(names["result"].ok)
 

@@ -11,7 +11,8 @@ from nbgrader.preprocessors import ClearSolutions
 from cs231n_lib.check import exercises
 
 from .course import REPOSITORY, STUB, Course, CourseError, nbgrader_config, source_files
-from .source import Cell, read_source, region, to_notebook
+from .late import read_policy
+from .source import STUDENT_CELL, Cell, read_source, region, to_notebook
 
 MIN_LINE = 12  # characters: shorter lines, such as `return x`, say nothing
 READABLE = {".ipynb", ".py", ".md", ".toml", ".txt", ".yml", ".html", ".js", ".css", ".json"}
@@ -21,6 +22,8 @@ class ClearSolutionsKindly(ClearSolutions):
     """nbgrader's stub, but a comment at the top level of a cell, where raising would stop `Run All`."""
 
     def _replace_solution_region(self, cell: Any, language: str) -> bool:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == STUDENT_CELL:
+            return True  # a student fills it in and replaces nothing: it is given out as it stands
         replaced = super()._replace_solution_region(cell, language)
         if replaced and cell.cell_type == "code":
             cell.source = "\n".join("# YOUR CODE HERE" if line == STUB else line for line in cell.source.splitlines())
@@ -61,6 +64,10 @@ def write_config(course: Course) -> None:
     """Let JupyterLab's formgrader, opened in the course folder, find the course's options and its gradebook."""
     shared = REPOSITORY / "assignments" / "nbgrader_config.py"
     lines = ["c = get_config()", f"load_subconfig({str(shared)!r})", f"c.CourseDirectory.root = {str(course.root)!r}"]
+    policy = read_policy(course)
+    if policy is not None:
+        plugin = policy.plugin
+        lines += [f"c.LateDays.{name} = {getattr(plugin, name)!r}" for name in ("grace_minutes", "per_day", "cap")]
     (course.root / "nbgrader_config.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,111 +1,171 @@
-"""Find what each student handed in: a folder per student, or the zip that `cs231n submit` writes."""
+"""Find what each student handed in, in whatever was downloaded, and say what could not be mapped. Nothing is lost.
 
+A download is surveyed first (names only), then read one student at a time, so a large class needs little memory.
+"""
+
+import json
 import re
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from .archive import UNREADABLE, Flag, Item, list_place, plain_text
+from .choose import choose
 from .course import CourseError
-from .normalise import MAX_FILE
+from .layouts import Entry, recognise
+from .roster import Roster
 
-MAX_MEMBERS = 1_000
+MANIFEST = "manifest.json"
+MAX_MANIFEST = 1_000_000
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One student's files: {notebook name: bytes}, only those the assignment asks for. flags : (name, detail)."""
+    """One student's files: {notebook name: bytes}, only those the assignment asks for.
+
+    flags : (name, detail), for a person to look at; submitted : when, in ISO 8601, or "" if nothing trusted says so
+    """
 
     student: str
     notebooks: dict[str, bytes] = field(default_factory=dict)
-    flags: tuple[tuple[str, str], ...] = ()
+    flags: tuple[Flag, ...] = ()
+    submitted: str = ""
 
 
-def entries_of(folder: Path) -> list[Path]:
-    """Return the student folders and zips in `folder`. Raises CourseError if it is no folder or holds none."""
-    if not folder.is_dir():
-        raise CourseError(f"submissions must be a folder with one folder or zip per student, got {str(folder)!r}")
-    entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and not p.is_symlink()]
-    entries = [p for p in entries if p.is_dir() or p.suffix == ".zip"]
-    if not entries:
-        raise CourseError(f"submissions must hold one folder or zip per student, got none in {str(folder)!r}")
-    return entries
+@dataclass(frozen=True)
+class Found:
+    """One student of a survey, and where their work is."""
+
+    student: str
+    entry: Entry
+    flags: tuple[Flag, ...]
 
 
-def collect(folder: Path, assignment: str, wanted: list[str]) -> Iterator[Submission]:
-    """Yield a submission for every student folder or zip in `folder`, in order of their names.
+@dataclass(frozen=True)
+class Survey:
+    """A download, looked at but not read.
 
-    folder : holds STUDENT/[assignment/]*.ipynb or STUDENT.zip
+    kind : its layout; left : files that are nobody's submission; missing : students of the roster without one
+    """
+
+    kind: str
+    found: list[Found]
+    left: list[str]
+    missing: list[str]
+    flags: list[Flag]
+
+
+def survey(place: Path, assignment: str, wanted: list[str], roster: Roster | None = None) -> Survey:
+    """Return who handed in what. Raises CourseError if `place` is no folder or zip, or holds nobody's work.
+
+    place : a folder or zip: one folder or zip per student, or what Gradescope, Canvas or Moodle gave
     wanted : names of the assignment's notebooks, without .ipynb
     """
-    for entry, (student, flags) in _students(entries_of(folder)).items():
-        try:
-            files = dict(_in_folder(entry, assignment) if entry.is_dir() else _in_zip(entry))
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-            yield Submission(student, {}, (*flags, ("unreadable_archive", f"{entry.name}: {error}")))
-            continue
-        yield Submission(student, *_choose(files, wanted, flags))
+    rule = "submissions must be a folder or a zip with one folder or zip per student"
+    if not (place.is_dir() or zipfile.is_zipfile(place)):
+        raise CourseError(f"{rule}, got {str(place)!r}")
+    try:
+        listing = list_place(place)
+        layout = recognise(listing, assignment, wanted, archived=not place.is_dir())
+    except UNREADABLE as error:
+        raise CourseError(f"{rule}, got {str(place)!r}: {error}") from error
+    if not layout.entries:
+        raise CourseError(f"{rule}, got none in {str(place)!r}")
+    named = _on_roster(layout.entries, roster) if roster else [(e, e.name, _unmapped(e, "")) for e in layout.entries]
+    found = _students(named)
+    present = {one.student for one in found}
+    missing = [student for student in roster.students if _safe(student) not in present] if roster else []
+    return Survey(layout.kind, found, layout.left, missing, listing.flags)
 
 
-def _students(entries: list[Path]) -> dict[Path, tuple[str, tuple[tuple[str, str], ...]]]:
-    """Return for each entry a name that is safe as a folder and in a page, and a flag if it had to be changed.
+def collect(
+    place: Path,
+    assignment: str,
+    wanted: list[str],
+    *,
+    roster: Roster | None = None,
+    grade_ids: Mapping[str, frozenset[str]] | None = None,
+) -> Iterator[Submission]:
+    """Yield a submission for every student in `place`, in order of their names; see `survey`.
 
-    Names that are safe already are given out first: no odd name can take the place of an honest one.
+    grade_ids : {notebook: its cells' ids}, to know a notebook by its content when its name says nothing
     """
+    looked = survey(place, assignment, wanted, roster)
+    yield from read_all(looked, assignment, wanted, grade_ids or {})
+
+
+def read_all(
+    looked: Survey, assignment: str, wanted: list[str], grade_ids: Mapping[str, frozenset[str]]
+) -> Iterator[Submission]:
+    """Yield the submissions of a survey. An archive that cannot be read is a flag and costs nobody else."""
+    for one in looked.found:
+        notebooks, flags = choose(one.entry.items, assignment, wanted, grade_ids)
+        yield Submission(one.student, notebooks, (*one.flags, *flags), one.entry.submitted)
+
+
+def _unmapped(entry: Entry, why: str) -> tuple[Flag, ...]:
+    reason = why or "nothing in the download names a student; rename it, or give --roster"
+    return () if entry.mapped and not why else (("unmapped", f"{entry.name!r}: {reason}"),)
+
+
+def _on_roster(entries: list[Entry], roster: Roster) -> list[tuple[Entry, str, tuple[Flag, ...]]]:
+    named = []
+    for entry in entries:
+        student, why = roster.find(*entry.clues, *_manifest_clue(entry.items))
+        named.append((entry, student.id if student else entry.name, () if student else _unmapped(entry, why)))
+    return named
+
+
+def _manifest_clue(items: list[Item]) -> tuple[str, ...]:
+    """The id in the manifest of `cs231n submit`: the student's own word, asked last and only with a roster."""
+    from .archive import open_inside
+
+    for item in items[:1]:
+        try:
+            inside = open_inside(item).items if item.is_zip else items
+            manifest = next((i for i in inside if i.name == MANIFEST and len(i.path.parts) == 1), None)
+            about = json.loads(manifest.read(MAX_MANIFEST)) if manifest else {}
+        except (*UNREADABLE, RecursionError):
+            return ()
+        if isinstance(about, dict) and isinstance(about.get("student"), str):
+            return (plain_text(about["student"]),)
+    return ()
+
+
+def _students(named: list[tuple[Entry, str, tuple[Flag, ...]]]) -> list[Found]:
+    """Give each student a name that is safe as a folder and in a page, and join what one student handed in twice.
+
+    Names that are safe already are given out first: no odd name can take the place of an honest one. Names that differ
+    only in case are kept apart, since some file systems would put them into one folder.
+    """
+    joined: dict[str, Found] = {}
+    for entry, name, flags in sorted(named, key=lambda n: (n[1] != _safe(n[1]), n[1])):
+        key = name if not any(flag == "unmapped" for flag, _ in flags) else f"{name}\0{len(joined)}"
+        if key in joined:
+            joined[key] = _both(joined[key], entry, flags)
+        else:
+            joined[key] = Found(name, entry, (*entry.flags, *flags))
     taken: set[str] = set()
-    named = {}
-    for entry in sorted(entries, key=lambda entry: (_raw(entry) != _safe(entry), entry.name)):
-        safe, n = _safe(entry), 1
-        while safe in taken:
+    found = []
+    for one in joined.values():
+        safe, n = _safe(one.student), 1
+        while safe.casefold() in taken:
             n += 1
-            safe = f"{_safe(entry)}-{n}"
-        taken.add(safe)
-        changed = (("bad_name", f"{entry.name!r} is kept as {safe!r}"),) if safe != _raw(entry) else ()
-        named[entry] = (safe, changed)
-    return {entry: named[entry] for entry in entries}
+            safe = f"{_safe(one.student)}-{n}"
+        taken.add(safe.casefold())
+        changed = (("bad_name", f"{one.student!r} is kept as {safe!r}"),) if safe != one.student else ()
+        found.append(Found(safe, one.entry, (*one.flags, *changed)))
+    return sorted(found, key=lambda one: one.student)
 
 
-def _raw(entry: Path) -> str:
-    return entry.stem if entry.suffix == ".zip" else entry.name
+def _both(first: Found, entry: Entry, flags: tuple[Flag, ...]) -> Found:
+    items = [*first.entry.items, *entry.items]
+    submitted = max(first.entry.submitted, entry.submitted)
+    many = ("several_submissions", f"{len(items)} files or archives are {first.student}'s; newer copies count")
+    kept = tuple(flag for flag in first.flags if flag[0] != many[0])
+    return Found(first.student, replace(first.entry, items=items, submitted=submitted), (*kept, *flags, many))
 
 
-def _safe(entry: Path) -> str:
-    text = _raw(entry).encode("utf-8", "replace").decode()
-    return re.sub(r"[^\w .@+-]", "_", text).strip(". ") or "unnamed"
-
-
-def _in_folder(folder: Path, assignment: str) -> Iterator[tuple[str, bytes]]:
-    inner = folder / assignment
-    where = inner if inner.is_dir() and not inner.is_symlink() else folder
-    for path in sorted(where.glob("*.ipynb"))[:MAX_MEMBERS]:
-        # A link could point at the gradebook or at another student's work.
-        if path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_FILE:
-            yield path.stem, path.read_bytes()
-
-
-def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist()[:MAX_MEMBERS]:
-            name = Path(member.filename)
-            if name.suffix == ".ipynb" and "__MACOSX" not in name.parts and member.file_size <= MAX_FILE:
-                with archive.open(member) as file:
-                    # The directory of a zip can lie about sizes: read no more than the bound.
-                    yield name.stem, file.read(MAX_FILE + 1)
-
-
-def _choose(
-    files: dict[str, bytes], wanted: list[str], flags: tuple[tuple[str, str], ...]
-) -> tuple[dict[str, bytes], tuple[tuple[str, str], ...]]:
-    """Match files to the assignment's notebooks, forgiving what browsers and people do to names."""
-    chosen: dict[str, bytes] = {}
-    marks = list(flags)
-    for name in wanted:
-        if name in files:
-            chosen[name] = files[name]
-        near = [stem for stem in files if stem != name and stem.lower().startswith(name.lower())]
-        if name not in files and near:
-            chosen[name] = files[near[0]]
-            marks.append(("renamed", f"{near[0]}.ipynb was taken as {name}.ipynb"))
-        if len(near) + (name in files) > 1:
-            marks.append(("ambiguous", f"several files could be {name}.ipynb: {', '.join(sorted(near))}"))
-    return chosen, tuple(marks)
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w .@+-]", "_", name).strip(". ")[:100].strip(". ") or "unnamed"

@@ -30,6 +30,9 @@ class Course:
     def release(self, assignment: str) -> Path:
         return self.root / "release" / assignment
 
+    def collected(self, student: str, assignment: str) -> Path:
+        return self.root / "collected" / student / assignment
+
     def autograded(self, student: str, assignment: str) -> Path:
         return self.root / "autograded" / student / assignment
 

@@ -10,7 +10,7 @@ from .build import build_release, select
 from .course import REPOSITORY, Course, source_files
 from .evening import grade_folder, print_table
 from .grading import role_of
-from .source import read_source, solutions
+from .source import STUDENT_CELL, read_source, solutions
 
 ASSIGNMENT = "a1"
 NOTEBOOKS = ("N00_start_here", "N01_knn")
@@ -51,7 +51,8 @@ def write_submissions(release: Path, folder: Path) -> None:
 
 
 def write_submission(release: Path, answers: dict[str, str], folder: Path) -> None:
-    """Fill answers into a copy of a released notebook, as a student would."""
+    """Fill answers into a copy of a released notebook, as a student named like the folder would."""
+    answers = {**answers, STUDENT_CELL: f"student = {folder.name!r}"}
     notebook = nbformat.read(release, as_version=4)
     for cell in notebook.cells:
         if role_of(cell) == "solution":

@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .cluster import scheduler_for
-from .collect import Submission, collect, entries_of
+from .collect import Submission, survey
+from .collected import kept_students, received
 from .course import Course, CourseError, source_folder
 from .feedback import write_feedback
 from .gradebook import GradeBook
 from .grading import Graded, grade, prepare
+from .regrade import Again, completed, rounds
 from .report import write_reports
-from .results import StudentResult, save, summarise
+from .results import StudentResult, load, save, summarise
+from .roster import Roster
 from .sandbox import MINIMUM, find_sandbox
 from .scheduler import write_atomically
 
@@ -30,7 +33,7 @@ class Evening:
 def grade_folder(
     course: Course,
     assignment: str,
-    folder: Path,
+    folder: Path | None,
     *,
     workers: int,
     allow_none: bool = False,
@@ -38,19 +41,27 @@ def grade_folder(
     only: tuple[str, ...] = (),
     address: str = "",
     slurm: bool = False,
+    roster: Roster | None = None,
+    again: Again | None = None,
 ) -> Evening:
     """Grade all submissions in `folder` and write gradebook, feedback, CSV and report.
 
+    folder : a folder or a download, see `collect.survey`; None grades what was collected before
     workers : threads, or Slurm jobs; address : of a running Dask scheduler; slurm : start workers with Slurm
     minimum : the least level of sandbox that will do
     only : names of notebooks, for a course that sets some of an assignment; none grades all
+    roster : the class list, to name students as the course does
+    again : what to grade again, of what was collected before; the rest stands
     Raises CourseError before anything is graded if the folder, the assignment or the sandbox is not in order.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     # What is not in order is said before anything is built.
     source_folder(assignment)
-    entries_of(folder)
+    if folder is None:
+        everyone = kept_students(course, assignment)
+    else:
+        everyone = [one.student for one in survey(folder, assignment, [], roster).found]
     sandbox = find_sandbox(allow_none=allow_none, minimum=minimum)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -59,13 +70,16 @@ def grade_folder(
         sandbox = replace(sandbox, data=data_folder())
         progress.update(step, description=f"preparing {assignment}")
         templates = prepare(course, assignment, only)
-        submissions = collect(folder, assignment, [template.name for template in templates])
+        wanted = {template.name: template.grade_ids for template in templates}
+        chosen = again.students if again else ()
+        submissions = received(course, assignment, folder, wanted, roster=roster, students=chosen)
         write_atomically(course.root / "sandbox-level", sandbox.level)
         book, results = GradeBook(course, assignment), []
-        progress.update(step, description=f"grading {assignment}", total=len(entries_of(folder)), completed=0)
+        progress.update(step, description=f"grading {assignment}", total=len(chosen or everyone), completed=0)
 
         def store(submission: Submission, graded: list[Graded]) -> None:
-            result = summarise(submission, graded)
+            graded = completed(course, assignment, templates, submission, graded)
+            result = summarise(submission, graded, everyone)
             book.store(submission, graded)
             write_feedback(course, assignment, result, graded)
             save(course, assignment, result)
@@ -73,16 +87,17 @@ def grade_folder(
 
         scheduler = scheduler_for(course.records, workers=workers, address=address, slurm=slurm)
         try:
-            grade(
-                course,
-                assignment,
-                templates,
-                submissions,
-                sandbox=sandbox,
-                scheduler=scheduler,
-                store=store,
-                progress=lambda student: progress.advance(step),
-            )
+            for notebooks, group in rounds(course, assignment, templates, submissions, again=again):
+                grade(
+                    course,
+                    assignment,
+                    notebooks,
+                    group,
+                    sandbox=sandbox,
+                    scheduler=scheduler,
+                    store=store,
+                    progress=lambda student: progress.advance(step),
+                )
         finally:
             scheduler.close()
             book.close()
@@ -90,6 +105,36 @@ def grade_folder(
     files["gradebook"] = str(course.root / "gradebook.db")
     files["feedback"] = str(course.root / "feedback")
     return Evening(assignment, sandbox.level, results, files)
+
+
+def regrade(
+    course: Course,
+    assignment: str,
+    again: Again,
+    *,
+    workers: int,
+    allow_none: bool = False,
+    minimum: str = MINIMUM,
+) -> list[tuple]:
+    """Grade again what `again` asks for; return (student, exercise, score before, score after) where they differ.
+
+    Points by hand stand. Raises CourseError if nothing was graded yet, or for an unknown exercise or student.
+    """
+    before = {r.student: {(row.notebook, row.question): row.score for row in r.rows} for r in load(course, assignment)}
+    only = tuple(sorted({notebook for scores in before.values() for notebook, _ in scores}))
+    if not only:
+        raise CourseError(
+            f"{assignment} must be graded before it is graded again; run: cs231n grade {assignment} FOLDER"
+        )
+    outcome = grade_folder(
+        course, assignment, None, workers=workers, allow_none=allow_none, minimum=minimum, only=only, again=again
+    )
+    after = [(r.student, row) for r in outcome.results for row in r.rows]
+    return [
+        (student, row.question, then, row.score)
+        for student, row in after
+        if (then := before.get(student, {}).get((row.notebook, row.question))) != row.score
+    ]
 
 
 def data_folder() -> Path | None:

@@ -12,9 +12,11 @@ from typing import Any
 import nh3
 
 from .course import Course
+from .defang import shown
 from .grading import Graded, role_of
 from .results import STATUSES, Row, StudentResult
 from .scheduler import write_atomically
+from .source import TESTS_SUFFIX
 
 TAGS = {"p", "em", "strong", "code", "pre", "ul", "ol", "li", "h1", "h2", "h3", "h4", "blockquote", "br", "hr", "table"}
 TAGS |= {"thead", "tbody", "tr", "th", "td", "sub", "sup", "del"}
@@ -51,15 +53,29 @@ def write_feedback(course: Course, assignment: str, result: StudentResult, grade
 def _question(row: Row, part: Graded) -> dict[str, Any]:
     answer = part.answers.cells.get(row.question, "")
     written = any(role_of(c) == "answer" and c.metadata.nbgrader.grade_id == row.question for c in _cells(part))
-    shown = part.record.get("shown", {}).get(row.question, {})
+    report = shown(part.record.get("shown", {}).get(row.question))
     return {
         "row": row,
+        "tried": tried(part, row.question),
         "code": "" if written else highlight(answer),
         "text": clean_markdown(answer) if written else "",
-        "printed": shown.get("text", ""),
-        "error": shown.get("error"),
-        "pictures": [p for p in shown.get("pictures", []) if re.fullmatch(r"[A-Za-z0-9+/=\s]+", p)],
+        "printed": report.text,
+        "error": report.error,
+        "pictures": report.pictures,
     }
+
+
+def tried(part: Graded, question: str) -> list[tuple[bool, str]]:
+    """Return [(held, stage)] in the order a check tried them: what the panel of the judge's last check says."""
+    verdict = next((v for v in part.record.get("verdicts", []) if v["grade_id"] == question + TESTS_SUFFIX), None)
+    outputs = verdict["outputs"] if verdict else []
+    for line in str(outputs[-1]["data"].get("text/plain", "")).splitlines()[2:4] if outputs else []:
+        stages = re.findall(r"([✓✗]) (.+?)(?=  [✓✗] |$)", line.strip())
+        if stages:
+            # What the hidden stages are called would tell what they try.
+            named = [(mark == "✓", "hidden tests" if name.startswith("hidden") else name) for mark, name in stages]
+            return list(dict.fromkeys(named))
+    return []
 
 
 def _cells(part: Graded) -> list[Any]:

@@ -1,7 +1,6 @@
 """Write results into nbgrader's gradebook through nbgrader's own scorer. One writer, one thread."""
 
 import contextlib
-import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +9,10 @@ import nbformat
 from nbformat import NotebookNode
 from sqlalchemy.exc import SQLAlchemyError
 
+from .byhand import reviewed, settle
 from .collect import Submission
 from .course import Course, CourseError, nbgrader_config
+from .defang import Shown, markdown, panel, plain, shown
 from .grading import Graded, role_of
 from .scheduler import write_atomically
 
@@ -40,6 +41,7 @@ class GradeBook:
         folder = self.course.autograded(submission.student, self.assignment)
         notebooks = {part.template.name: executed(part) for part in graded}
         try:
+            seen = reviewed(self.course, self.assignment, submission.student)
             for name, notebook in notebooks.items():
                 write_atomically(folder / f"{name}.ipynb", nbformat.writes(notebook))
             with self._transaction() as book:
@@ -48,6 +50,7 @@ class GradeBook:
                 sheets = {sheet.name: _Sheet(sheet, self._cell_names(book)) for sheet in row.notebooks}
                 for part in graded:
                     self._score(notebooks[part.template.name], sheets[part.template.name], part)
+            settle(self.course, self.assignment, submission.student, seen)
         except (OSError, SQLAlchemyError) as error:
             raise CourseError(f"the grades of {submission.student} could not be written: {_short(error)}") from error
 
@@ -121,41 +124,38 @@ def executed(part: Graded) -> NotebookNode:
     notebook = nbformat.from_dict(part.template.notebook)
     notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
     verdicts = {v["grade_id"]: v for v in part.record.get("verdicts", [])}
-    shown = part.record.get("shown", {})
+    reports = part.record.get("shown", {})
     for cell in notebook.cells:
         role = role_of(cell)
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         if role == "answer" and grade_id in part.answers.cells:
-            cell.source = disarm(part.answers.cells[grade_id])
+            cell.source = markdown(part.answers.cells[grade_id])
         elif role == "solution":
             cell.source = part.answers.cells.get(grade_id, cell.source)
-            cell.outputs = _shown(shown.get(grade_id, {}))
+            cell.outputs = _shown(shown(reports.get(grade_id)))
         elif role == "tests":
             cell.outputs = _outcome(verdicts.get(grade_id), part)
     return notebook
 
 
-def disarm(markdown: str) -> str:
-    """Make tags in a student's text plain text: formgrader shows it to an instructor whose session it could use."""
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
-
-
-def _shown(report: dict) -> list[NotebookNode]:
+def _shown(report: Shown) -> list[NotebookNode]:
     outputs = []
-    if report.get("text"):
-        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=str(report["text"])))
-    for picture in report.get("pictures", []):
+    if report.text:
+        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=report.text))
+    for picture in report.pictures:
         outputs.append(nbformat.v4.new_output("display_data", data={"image/png": picture, "text/plain": "a figure"}))
-    if report.get("error"):
-        error = report["error"]
-        outputs.append(_error(str(error.get("type", "Error")), str(error.get("message", ""))))
+    if report.error:
+        outputs.append(_error(*report.error))
     return outputs
 
 
 def _error(name: str, message: str) -> NotebookNode:
-    return nbformat.v4.new_output(
-        "error", ename=name[:80], evalue=message[:500], traceback=[f"{name}: {message}"[:600]]
-    )
+    name, message = plain(name)[:80], plain(message)[:500]
+    return nbformat.v4.new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
+
+
+def _panel(data: dict) -> dict[str, str]:
+    return {"text/html": panel(str(data.get("text/html", ""))), "text/plain": plain(data.get("text/plain", ""))}
 
 
 def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
@@ -165,7 +165,7 @@ def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
         return [_error(part.answers.fault or "infra_error", str(reason))]
     if verdict["status"] == "infra_error" or (not verdict["outputs"] and not verdict["points"]):
         return [_error(verdict["status"], verdict["message"])]
-    panels = [nbformat.v4.new_output("display_data", data=output["data"]) for output in verdict["outputs"]]
+    panels = [nbformat.v4.new_output("display_data", data=_panel(output["data"])) for output in verdict["outputs"]]
     score = nbformat.v4.new_output(
         "execute_result", data={"text/plain": repr(float(verdict["points"]))}, execution_count=None
     )

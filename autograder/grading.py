@@ -45,6 +45,12 @@ class Template:
         ]
 
     @property
+    def grade_ids(self) -> frozenset[str]:
+        """The ids of this notebook's cells."""
+        cells = self.notebook.cells
+        return frozenset(cell.metadata.nbgrader.grade_id for cell in cells if "nbgrader" in cell.metadata)
+
+    @property
     def forbid(self) -> list[str]:
         """Heavy packages that this notebook's own setup does not import: absent from its boxes.
 

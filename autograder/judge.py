@@ -51,7 +51,10 @@ class Job:
 
 @dataclass
 class Verdict:
-    """What a test cell came to. status : a Result's status, or "infra_error" for the machine's fault."""
+    """What a test cell came to. status : a Result's status, or "infra_error" for the machine's fault.
+
+    student : the name that its drawn numbers were asked for, None where all have the same numbers
+    """
 
     grade_id: str
     points: float
@@ -63,6 +66,7 @@ class Verdict:
     stage: str = ""
     seconds: float = 0.0
     outputs: list[dict] = field(default_factory=list)
+    student: str | None = None
 
 
 class Student:
@@ -216,7 +220,7 @@ def _verdict(verdict: Verdict, value: Any, error: BaseException | None, result: 
     elif isinstance(result, Result):
         verdict.points, verdict.status = value, result.status
         verdict.message, verdict.hint, verdict.symptom = result.message, result.hint, result.symptom
-        verdict.stage = result.failed_stage
+        verdict.stage, verdict.student = result.failed_stage, result.student
     else:
         verdict.points, verdict.status = value, "passed" if value == verdict.max_points else "wrong"
     return verdict

@@ -1,17 +1,16 @@
 """The class report and the CSV files, made from kept results and nbgrader's gradebook."""
 
-import csv
-import io
 import statistics
-from collections import Counter
 from urllib.parse import quote
 
-from .course import Course, CourseError
+from .course import Course
+from .current import current_results
 from .feedback import page
-from .results import STATUSES, Row, StudentResult, load
+from .item_analysis import FEW, Item, analyse, remarks
+from .plots import difficulty, first_failures, histogram
+from .results import STATUSES, StudentResult
 from .scheduler import engine_version, write_atomically
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that starts so
+from .tables import csv_text
 
 
 def write_reports(course: Course, assignment: str) -> dict[str, str]:
@@ -19,15 +18,7 @@ def write_reports(course: Course, assignment: str) -> dict[str, str]:
 
     Raises CourseError if nothing was graded yet.
     """
-    if not (course.root / "gradebook.db").is_file():
-        raise CourseError(
-            f"{assignment} must be graded before there is a report; run: cs231n grade {assignment} FOLDER"
-        )
-    results = with_manual_scores(course, assignment, load(course, assignment))
-    if not results:
-        raise CourseError(
-            f"{assignment} must be graded before there is a report; run: cs231n grade {assignment} FOLDER"
-        )
+    results = current_results(course, assignment)
     folder = course.reports / assignment
     level = (course.root / "sandbox-level").read_text(encoding="utf-8")
     write_atomically(folder / "report.html", render(assignment, results, level=level))
@@ -36,46 +27,27 @@ def write_reports(course: Course, assignment: str) -> dict[str, str]:
     return {kind: str(folder / kind) for kind in ("report.html", "scores.csv", "questions.csv")}
 
 
-def with_manual_scores(course: Course, assignment: str, results: list[StudentResult]) -> list[StudentResult]:
-    """Put in what a person gave in formgrader: nbgrader's gradebook has the last word on a manual score."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(course.database) as book:
-        manual = {
-            (submission.student.id, notebook.name, grade.cell.name): float(grade.manual_score)
-            for submission in book.assignment_submissions(assignment)
-            for notebook in submission.notebooks
-            for grade in notebook.grades
-            if grade.manual_score is not None
-        }
-
-    def scored(student: str, row: Row) -> Row:
-        for cell in (row.question, f"{row.question}-tests"):
-            if (student, row.notebook, cell) in manual:
-                return Row(**{**row.__dict__, "score": manual[student, row.notebook, cell], "status": "ok"})
-        return row
-
-    return [StudentResult(r.student, [scored(r.student, row) for row in r.rows], r.flags) for r in results]
-
-
 def render(assignment: str, results: list[StudentResult], *, level: str) -> str:
     """Return the report page."""
-    by_question: dict[tuple[str, str], list[Row]] = {}
-    for result in results:
-        for row in result.rows:
-            by_question.setdefault((row.notebook, row.question), []).append(row)
+    items = analyse(results)
+    max_score = max(result.max_score for result in results)
     return page("report.html").render(
         assignment=assignment,
         level=level,
         version=engine_version()[:12],
-        median=statistics.median(result.score for result in results),
-        max_score=max(result.max_score for result in results),
-        questions=[_question(rows) for rows in by_question.values()],
+        median=statistics.median(result.total for result in results),
+        max_score=max_score,
+        scores=histogram([result.total for result in results], max_score),
+        difficulty=difficulty(items) if len(results) >= FEW else "",
+        few=FEW,
+        questions=[_question(item, len(results)) for item in items],
+        remarks=remarks(items, len(results)),
         students=[
             {
                 "student": r.student,
-                "score": r.score,
+                "score": r.total,
                 "max_score": r.max_score,
+                "penalty": r.penalty,
                 "waiting": r.waiting,
                 "links": [(n, _link(assignment, r.student, n)) for n in sorted({row.notebook for row in r.rows})],
             }
@@ -91,33 +63,36 @@ def _link(assignment: str, student: str, notebook: str) -> str:
     return "../../feedback/" + quote(f"{student}/{assignment}/{notebook}.html")
 
 
-def _question(rows: list[Row]) -> dict:
-    counts = Counter(row.status for row in rows)
-    scores = [row.score for row in rows if row.score is not None]
-    reasons = Counter(
-        f"{row.stage or STATUSES[row.status]}{f': {row.symptom}' if row.symptom else ''}"
-        for row in rows
-        if row.status not in ("ok", "needs_person", "unanswered")
-    )
+def _question(item: Item, students: int) -> dict:
+    counted = [(status, item.counts[status]) for status in STATUSES if item.counts.get(status)]
+    n = sum(count for _, count in counted)
     return {
-        "question": rows[0].question,
-        "title": rows[0].title,
-        "max_score": rows[0].max_score,
-        "mean": round(statistics.fmean(scores), 2) if scores else None,
-        "shares": [(status, round(100 * counts[status] / len(rows), 2)) for status in STATUSES if counts[status]],
-        "label": ", ".join(f"{counts[status]} {STATUSES[status]}" for status in STATUSES if counts[status]),
-        "reasons": reasons.most_common(3),
+        "question": item.question,
+        "title": item.title,
+        "max_score": item.max_score,
+        "mean": round(item.mean, 2) if item.mean is not None else None,
+        "solved": f"{100 * item.solved:.0f} %" if item.solved is not None else "–",
+        "discrimination": f"{item.discrimination:.2f}" if item.discrimination is not None and students >= FEW else "–",
+        "shares": [(status, round(100 * count / n, 2)) for status, count in counted],
+        "label": ", ".join(f"{count} {STATUSES[status]}" for status, count in counted),
+        "reasons": item.failures[:3],
+        "failures": first_failures(item),
+        "failures_count": len(item.failures),
+        "failures_label": "; ".join(f"{count} × {name}" for name, count in item.failures),
     }
 
 
 def scores_csv(results: list[StudentResult]) -> str:
-    """Return one line per student: the sum, and a column per question."""
+    """Return one line per student: the sums, what lateness cost, and a column per question."""
     questions = list(dict.fromkeys(row.question for result in results for row in result.rows))
-    lines: list[list[object]] = [["student", "score", "max_score", "waiting", *questions]]
+    lines: list[list[object]] = [
+        ["student", "total", "max_score", "waiting", "score", "late_days", "late_penalty", *questions]
+    ]
     for result in results:
         points = {row.question: row.score for row in result.rows}
-        lines.append([result.student, result.score, result.max_score, result.waiting, *map(points.get, questions)])
-    return _csv(lines)
+        sums = [result.total, result.max_score, result.waiting, result.score, result.days_late, result.penalty]
+        lines.append([result.student, *sums, *map(points.get, questions)])
+    return csv_text(lines)
 
 
 def questions_csv(results: list[StudentResult]) -> str:
@@ -125,19 +100,4 @@ def questions_csv(results: list[StudentResult]) -> str:
     fields = ["notebook", "question", "score", "max_score", "status", "stage", "symptom", "message"]
     lines: list[list[object]] = [["student", *fields]]
     lines += [[result.student, *(getattr(row, f) for f in fields)] for result in results for row in result.rows]
-    return _csv(lines)
-
-
-def _csv(lines: list[list[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([[_safe(value) for value in line] for line in lines])
-    return text.getvalue()
-
-
-def _safe(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float | int):
-        return f"{value:g}"
-    written = str(value)
-    return "'" + written if written.startswith(FORMULA) else written
+    return csv_text(lines)

@@ -1,6 +1,7 @@
 """What each student got for each question and why: plain rows, kept as one JSON file per student."""
 
 import json
+from collections.abc import Container
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -47,15 +48,25 @@ class Row:
 
 @dataclass(frozen=True)
 class StudentResult:
-    """Everything graded for one student. flags : (notebook, name, detail), for a person to look at."""
+    """Everything graded for one student. flags : (notebook, name, detail), for a person to look at.
+
+    penalty : points taken off for lateness; days_late : how late, in days, after any extension
+    """
 
     student: str
     rows: list[Row]
     flags: list[tuple[str, str, str]] = field(default_factory=list)
+    penalty: float = 0.0
+    days_late: float = 0.0
 
     @property
     def score(self) -> float:
         return sum(row.score or 0.0 for row in self.rows)
+
+    @property
+    def total(self) -> float:
+        """What counts: the score less what lateness costs, never below zero."""
+        return max(0.0, self.score - self.penalty)
 
     @property
     def max_score(self) -> float:
@@ -66,8 +77,8 @@ class StudentResult:
         return sum(row.score is None for row in self.rows)
 
 
-def summarise(submission: Submission, graded: list[Graded]) -> StudentResult:
-    """Return the rows and flags of one student."""
+def summarise(submission: Submission, graded: list[Graded], everyone: Container[str] = ()) -> StudentResult:
+    """Return the rows and flags of one student. everyone : who handed something in, to name a borrowed name"""
     rows: list[Row] = []
     flags = [("", name, detail) for name, detail in submission.flags]
     for part in graded:
@@ -75,11 +86,29 @@ def summarise(submission: Submission, graded: list[Graded]) -> StudentResult:
         rows += _rows(part)
         flags += [(name, flag, detail) for flag, detail in part.answers.flags]
         flags += [(name, str(flag), str(detail)) for flag, detail in part.record.get("flags", [])]
+        flags += [(name, flag, detail) for flag, detail in _borrowed(part, submission.student, everyone)]
         if part.answers.fault:
             flags.append((name, part.answers.fault, part.answers.detail))
         if "fault" in part.record:
             flags.append((name, "infra_error", part.record["fault"]))
     return StudentResult(submission.student, rows, flags)
+
+
+def _borrowed(part: Graded, student: str, everyone: Container[str]) -> list[tuple[str, str]]:
+    """Flags for drawn questions that were answered with the numbers of another name. For a person to look at."""
+    answered = [v for v in part.record.get("verdicts", []) if v["student"] is not None and v["status"] != "todo"]
+    flags = []
+    for name in sorted({v["student"] for v in answered}):
+        if name.casefold() == student.casefold():
+            continue
+        questions = ", ".join(v["grade_id"].removesuffix(TESTS_SUFFIX) for v in answered if v["student"] == name)
+        if not name:
+            flags.append(("no_name", f"{questions}: the cell `student` is empty, so the common numbers were answered"))
+        elif name in everyone:
+            flags.append(("name_of_another", f"{questions}: answered with the numbers of {name}, who handed in too"))
+        else:
+            flags.append(("other_name", f"{questions}: answered with the numbers of {name}"))
+    return flags
 
 
 def _rows(part: Graded) -> list[Row]:

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 ROLES = ("setup", "solution", "tests", "answer")
 GRADE_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+STUDENT_CELL = "student"  # the cell in which students write their name, for questions with drawn numbers
 TESTS_SUFFIX = "-tests"  # nbgrader wants one id per cell, so the tests of "knn-q2" are called "knn-q2-tests"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 

@@ -1,17 +1,19 @@
-"""Time conv_forward_fast + conv_backward_fast as ratios to torch and to a plain as_strided im2col, in one run.
+"""Time the fast layers, forward and backward, as ratios to torch and to a plain as_strided im2col, in one run.
 
-    python benchmarks/kernels.py [--quick] [--threads 1|2] [--json FILE] [--student my_conv.py:conv_forward]
+    python benchmarks/kernels.py [--quick] [--threads 1|2] [--shapes eight,pools,more,NAME] [--json FILE]
+    python benchmarks/kernels.py --student work/a2/N10_convnet.ipynb:conv_forward_columns
 
 Every thread count runs in its own process, because BLAS reads its limit when NumPy is imported. Peers take turns, so
-that a busy moment of the machine hits all of them. A ratio is the median over the repeats of the ratio of two
-neighbours in time; beside it, the range that holds the middle half of them. --student times your own pair beside ours:
-the same signature as conv_forward_fast, and a backward named with `forward` replaced by `backward`.
+that a busy moment of the machine hits all of them. In its turn a peer runs for at least TURN seconds and its fastest
+call counts: threads of the peer before it that still wait for work have then gone to sleep. A ratio is the median over
+the turns; beside it, the range that holds the middle half of them. --student times your own pair beside ours: a forward
+with conv_forward_fast's signature (options that it lacks leave a shape out), and a backward of the same name.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import contextlib
 import json
 import os
 import platform
@@ -21,93 +23,60 @@ import time
 import tracemalloc
 from pathlib import Path
 
+from methods.kernel_peers import GROUPS, peers_of, student_pair
+
 ROOT = Path(__file__).resolve().parents[1]
-# name: x shape, filters, kernel, options. k5s2 is 63 wide, not 64: 64 does not tile, and both give 32 x 32 outputs.
-SHAPES = {
-    "fast3x3s2": ((100, 3, 31, 31), 25, 3, {"stride": 2, "pad": 1}),
-    "cifar7x7": ((100, 3, 32, 32), 32, 7, {"pad": 3}),
-    "c32f64k3": ((64, 32, 32, 32), 64, 3, {"pad": 1}),
-    "c64f128k3": ((64, 64, 16, 16), 128, 3, {"pad": 1}),
-    "c128k1": ((128, 128, 8, 8), 128, 1, {}),
-    "k5s2": ((32, 3, 63, 63), 16, 5, {"stride": 2, "pad": 2}),
-    "depthwise": ((64, 32, 32, 32), 32, 3, {"pad": 1, "groups": 32}),
-    "dilated2": ((64, 32, 32, 32), 64, 3, {"pad": 2, "dilation": 2}),
-}
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}  # of the largest entry, against torch in float64
+TURN = 0.1
 
 
-def both(pair, arrays, options):
-    """Run forward and backward; return out, dx, dw, db."""
-    x, w, b, dout = arrays
-    out, cache = pair[0](x, w, b, **options)
-    return out, *pair[1](dout, cache)
-
-
-def torch_pair():
-    import torch
-
-    def forward(x, w, b, *, stride=1, pad=0, dilation=1, groups=1):
-        inputs = [torch.from_numpy(a).requires_grad_() for a in (x, w, b)]
-        out = torch.nn.functional.conv2d(*inputs, stride, pad, dilation, groups)
-        return out.detach().numpy(), (out, inputs)
-
-    def backward(dout, cache):
-        return [g.numpy() for g in torch.autograd.grad(*cache, torch.from_numpy(dout))]
-
-    return forward, backward
-
-
-def student_pair(where):
-    """Load the functions that `my_conv.py:conv_forward` names."""
-    path, _, name = where.partition(":")
-    if not Path(path).is_file() or "forward" not in name:
-        raise SystemExit(f"kernels: --student must be FILE.py:NAME with `forward` in NAME, got {where}")
-    spec = importlib.util.spec_from_file_location("student", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    missing = [n for n in (name, name.replace("forward", "backward")) if not hasattr(module, n)]
-    if missing:
-        raise SystemExit(f"kernels: {path} must define {' and '.join(missing)}")
-    return getattr(module, name), getattr(module, name.replace("forward", "backward"))
-
-
-def extra_memory(pair, arrays, options):
+def extra_memory(pair, inputs, dout, options):
     """Return the peak of NumPy's memory in MB beyond the arrays that forward and backward return."""
     tracemalloc.start()
-    results = both(pair, arrays, options)
+    results = pair.run(inputs, dout, options)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return (peak - sum(a.nbytes for a in results)) / 2**20
 
 
-def measure(name, dtype, repeats, peers):
-    """Return one row: correctness first, then interleaved repeats."""
+def fastest(pair, inputs, dout, options):
+    """Return the time of the fastest call in one turn."""
+    best, end = float("inf"), time.perf_counter() + TURN
+    while True:
+        start = time.perf_counter()
+        pair.run(inputs, dout, options)
+        now = time.perf_counter()
+        best = min(best, now - start)
+        if now >= end:
+            return best
+
+
+def measure(name, dtype, turns, student):
+    """Return one row: correctness first, then interleaved turns."""
     import numpy as np
 
-    x_shape, filters, kernel, options = SHAPES[name]
+    peers, shapes, options = peers_of(name)
+    if student and len(shapes) == 3 and student.takes(options):
+        peers["student"] = student
     rng = np.random.default_rng(0)
-    w_shape = (filters, x_shape[1] // options.get("groups", 1), kernel, kernel)
-    x, w, b = (rng.normal(size=s).astype(dtype) for s in (x_shape, w_shape, w_shape[:1]))
-    dout = rng.normal(size=peers["ours"][0](x, w, b, **options)[0].shape).astype(dtype)
-    arrays = (x, w, b, dout)
-    want = both(peers["torch"], [a.astype(np.float64) for a in arrays], options)
-    times = {peer: [] for peer in peers}
+    inputs = [rng.normal(size=shape).astype(dtype) for shape in shapes]
+    dout = rng.normal(size=peers["ours"].forward(*inputs, **options)[0].shape).astype(dtype)
+    want = peers["torch"].run([a.astype(np.float64) for a in inputs], dout.astype(np.float64), options)
     for peer, pair in peers.items():
-        for got, expected in zip(both(pair, arrays, options), want, strict=True):  # this is the warm-up, too
+        for got, expected in zip(pair.run(inputs, dout, options), want, strict=True):  # this is the warm-up, too
             error = float(np.abs(got - expected).max() / np.abs(expected).max())
             if not (got.shape == expected.shape and error <= TOLERANCE[dtype]):
                 raise SystemExit(f"kernels: {peer} is wrong on {name} in {dtype}: relative error {error:.1e}")
-    for _ in range(repeats):
+    times = {peer: [] for peer in peers}
+    for _ in range(turns):
         for peer, pair in peers.items():
-            start = time.perf_counter()
-            both(pair, arrays, options)
-            times[peer].append(time.perf_counter() - start)
+            times[peer].append(fastest(pair, inputs, dout, options))
     row = {"shape": name, "dtype": dtype, "ms": float(np.median(times["ours"])) * 1e3}
     for peer in times:
         if peer != "ours":
             low, middle, high = np.percentile(np.divide(times["ours"], times[peer]), [25, 50, 75])
             row[peer] = {"ratio": float(middle), "low": float(low), "high": float(high)}
-    return row | {"extra_mb": extra_memory(peers["ours"], arrays, options)}
+    return row | {"extra_mb": extra_memory(peers["ours"], inputs, dout, options)}
 
 
 def child(args):
@@ -115,18 +84,27 @@ def child(args):
     import torch
 
     sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
-    import as_strided_conv
-
-    from cs231n_lib.kernels import conv_backward_fast, conv_forward_fast
-
     torch.set_num_threads(args.threads)
-    peers = {"ours": (conv_forward_fast, conv_backward_fast), "torch": torch_pair()}
-    peers["as_strided"] = (as_strided_conv.conv_forward, as_strided_conv.conv_backward)
-    if args.student:
-        peers["student"] = student_pair(args.student)
-    for dtype in TOLERANCE:
-        for name in SHAPES:
-            print(json.dumps(measure(name, dtype, args.repeats, peers) | {"threads": args.threads}), flush=True)
+    with contextlib.redirect_stdout(sys.stderr):  # what a student's file prints must not mix with the rows
+        student = student_pair(args.student) if args.student else None
+        for dtype in TOLERANCE:
+            for name in args.shapes:
+                row = measure(name, dtype, args.turns, student) | {"threads": args.threads}
+                print(json.dumps(row), file=sys.__stdout__, flush=True)
+
+
+def shape_names(text):
+    """Return the names that --shapes gives: groups or single shapes, separated by commas."""
+    names = [name for part in text.split(",") for name in GROUPS.get(part, [part])]
+    known = [name for group in GROUPS.values() for name in group]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SystemExit(f"kernels: --shapes must be of {', '.join([*GROUPS, *known])}, got {unknown[0]}")
+    return names
+
+
+def group_of(row):
+    return next(group for group, names in GROUPS.items() if row["shape"] in names)
 
 
 def machine():
@@ -148,25 +126,29 @@ def machine():
 
 
 def geometric_means(rows):
-    """Return one line per (threads, dtype): geometric means over the shapes, worst shape, most memory."""
+    """Return one line per (group of shapes, threads, dtype): geometric means, worst shape, most memory."""
     import numpy as np
 
+    def mean(ratios):
+        return float(np.exp(np.mean(np.log(ratios))))
+
     summary = []
-    for threads, dtype in sorted({(r["threads"], r["dtype"]) for r in rows}):
-        group = [r for r in rows if (r["threads"], r["dtype"]) == (threads, dtype)]
-        line = {"threads": threads, "dtype": dtype, "shapes": len(group)}
-        for peer in ("torch", "as_strided", "student"):
-            if peer in group[0]:
-                line[peer] = float(np.exp(np.mean([np.log(r[peer]["ratio"]) for r in group])))
-        worst = max(group, key=lambda r: r["torch"]["ratio"])
+    for group, threads, dtype in sorted({(group_of(r), r["threads"], r["dtype"]) for r in rows}):
+        some = [r for r in rows if (group_of(r), r["threads"], r["dtype"]) == (group, threads, dtype)]
+        line = {"group": group, "threads": threads, "dtype": dtype, "shapes": len(some)}
+        for peer in PEERS:
+            ratios = [r[peer]["ratio"] for r in some if peer in r]
+            if ratios:
+                line[peer] = mean(ratios)
+        worst = max(some, key=lambda r: r["torch"]["ratio"])
         line |= {"worst": worst["shape"], "worst_torch": worst["torch"]["ratio"]}
-        summary.append(line | {"extra_mb": max(r["extra_mb"] for r in group)})
+        summary.append(line | {"extra_mb": max(r["extra_mb"] for r in some)})
     return summary
 
 
 def print_row(row):
-    cells = [f"{row[p]['ratio']:6.2f} [{row[p]['low']:.2f}, {row[p]['high']:.2f}]" for p in PEERS if p in row]
-    start = f"{row['threads']:>7} {row['dtype']:8} {row['shape']:10} {row['ms']:8.2f} {row['extra_mb']:7.1f}"
+    cells = [f"{row[p]['ratio']:6.2f} [{row[p]['low']:.2f}, {row[p]['high']:.2f}]" if p in row else "-" for p in PEERS]
+    start = f"{row['threads']:>7} {row['dtype']:8} {row['shape']:12} {row['ms']:8.2f} {row['extra_mb']:7.1f}"
     print(start, *(f"{c:>22}" for c in cells), flush=True)
 
 
@@ -175,24 +157,28 @@ PEERS = ("torch", "as_strided", "student")
 
 def main():
     parser = argparse.ArgumentParser(description="Time the fast convolution against torch and as_strided im2col.")
-    parser.add_argument("--quick", action="store_true", help="3 repeats instead of 11")
+    parser.add_argument("--quick", action="store_true", help="1 turn instead of 11, of the eight and the pools")
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only this thread count (default: 1, then 2)")
+    parser.add_argument("--shapes", type=shape_names, default="eight,pools,more", help="groups or names, comma between")
     parser.add_argument("--json", type=Path, help="write rows, geometric means and the machine to this file")
-    parser.add_argument("--student", metavar="FILE.py:NAME", help="time this forward and its backward, too")
-    parser.add_argument("--repeats", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--student", metavar="FILE:NAME", help="time this forward and its backward, too")
+    parser.add_argument("--turns", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.repeats:
+    if args.turns:
         return child(args)
-    repeats, before = 3 if args.quick else 11, machine()
-    print(f"time of forward + backward / time of the peer, median [middle half] of n = {repeats} interleaved repeats")
+    turns, before = 1 if args.quick else 11, machine()
+    if args.quick:
+        args.shapes = [name for name in args.shapes if name not in GROUPS["more"]] or args.shapes
+    print(f"time of forward + backward / time of the peer, median [middle half] of n = {turns} interleaved turns")
     print(
-        "threads dtype    shape            ms extraMB",
+        "threads dtype    shape              ms extraMB",
         *(f"{'/ ' + p:>22}" for p in PEERS if p != "student" or args.student),
     )
     rows = []
     for threads in [args.threads] if args.threads else [1, 2]:
         limits = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
-        command = [sys.executable, __file__, "--threads", str(threads), "--repeats", str(repeats)]
+        command = [sys.executable, __file__, "--threads", str(threads), "--turns", str(turns)]
+        command += ["--shapes", ",".join(args.shapes)]
         command += ["--student", args.student] if args.student else []
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | limits) as process:
             for line in process.stdout:
@@ -202,17 +188,16 @@ def main():
             raise SystemExit(process.returncode)
     summary = geometric_means(rows)
     if args.json:
-        result = {"machine": before, "repeats": repeats, "geometric_means": summary, "rows": rows}
+        result = {"machine": before, "turns": turns, "geometric_means": summary, "rows": rows}
         partial = args.json.with_suffix(".partial")
         partial.write_text(json.dumps(result, indent=1) + "\n")
         partial.replace(args.json)
     parts = []
     for line in summary:
         peers = ", ".join(f"/ {p} {line[p]:.2f}" for p in PEERS if p in line)
-        parts.append(
-            f"{line['threads']} thread {line['dtype']}: {peers}, worst {line['worst']} {line['worst_torch']:.2f}"
-        )
-    print("geometric means:", "; ".join(parts))
+        worst = f"worst {line['worst']} {line['worst_torch']:.2f}"
+        parts.append(f"{line['group']}, {line['threads']} thread {line['dtype']}: {peers}, {worst}")
+    print("geometric means:", *parts, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from . import workspace
 from .check.harness import passes
 from .check.standins import LAYERS, Layer
+from .check.warm import warm_torch
 
 
 def carry_forward(notebook: str, names: Sequence[str], *, quiet: bool = False) -> list[Callable[..., Any]]:
@@ -24,6 +25,7 @@ def carry_forward(notebook: str, names: Sequence[str], *, quiet: bool = False) -
     for name in names:
         if name not in known:
             raise ValueError(f"carry_forward: names must be among {', '.join(sorted(known))}, got {name!r}")
+    warm_torch()
     mine = {} if os.environ.get("NBGRADER_EXECUTION") else _own_functions(notebook)
     chosen: dict[str, Callable[..., Any]] = {}
     for layer in LAYERS:

@@ -33,13 +33,25 @@ def doctor() -> None:
 @app.command()
 def start(
     assignment: Annotated[str, typer.Argument(help="such as a1")],
+    student: Annotated[str, typer.Option(help="your student id; questions with drawn numbers are asked for it")] = "",
     lab: Annotated[bool, typer.Option(help="open JupyterLab on the copy")] = True,
 ) -> None:
     """Copy the notebooks to work/ASSIGNMENT (yours are never overwritten) and open JupyterLab."""
-    folder, copied = workspace.start(assignment)
+    folder, copied = workspace.start(assignment, student)
     print(f"{folder}: {len(copied)} notebooks copied" if copied else f"{folder}: your notebooks are as you left them")
     if lab:
         raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(folder)]))
+
+
+@app.command()
+def gallery(lab: Annotated[bool, typer.Option(help="open JupyterLab on it")] = True) -> None:
+    """Write work/gallery.ipynb with every widget of the course and open it."""
+    from .gallery import write_gallery
+
+    path = write_gallery(workspace.HOME / "work")
+    print(path)
+    if lab:
+        raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(path)]))
 
 
 @app.command()

@@ -104,6 +104,22 @@ class Dataset:
             )
         return replace(self, train=self.train[:train], val=self.train[train : train + val], test=self.test[:test])
 
+    def target(self, model: str) -> float:
+        """Return the validation accuracy, in [0, 1], that the course asks of a model on this data set.
+
+        model : "softmax", "two_layer", "features", "deep" or "convnet", a key of `targets` in datasets/registry.toml
+        Raises DataError where the registry has no such target.
+        """
+        targets = store.read_registry().get(self.name, {}).get("targets", {})
+        if not targets:
+            raise DataError(
+                f"target: data set must have a table [{self.name}.targets] in datasets/registry.toml, got none; "
+                f"add it, with a line such as {model} = 0.4, or work on one of {', '.join(PREFERENCE)}"
+            )
+        if model not in targets:
+            raise DataError(f"target: model must be one of {', '.join(targets)}, got {model!r}")
+        return float(targets[model])
+
 
 def load_dataset(name: str | None = None, *, quiet: bool = False) -> Dataset:
     """Open a data set, all of it, in milliseconds; print one line that says which, unless quiet.

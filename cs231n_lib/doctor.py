@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NEEDED = ("numpy", "matplotlib", "torch", "jupyterlab", "ipywidgets", "nbgrader")
+NEEDED = ("numpy", "matplotlib", "torch", "jupyterlab", "ipywidgets", "anywidget", "nbgrader")
 OLDEST, NEWEST = (3, 11), (3, 13)  # Python versions the course is declared for
 DISK = 1_000_000_000  # bytes: CIFAR-10 needs half of it while it is unpacked
 

@@ -5,12 +5,12 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]
+STUDENT_CELL = "student"  # the cell with the name that questions with drawn numbers are asked for
 MAX_NOTEBOOK = 50_000_000  # bytes; the grader reads no more
 
 
@@ -33,8 +33,13 @@ def released() -> list[str]:
     return sorted(p.name for p in (HOME / "assignments" / "release").glob("*") if any(p.glob("*.ipynb")))
 
 
-def start(assignment: str) -> tuple[Path, list[Path]]:
-    """Copy the student notebooks to work/ASSIGNMENT. Never overwrites: returns the folder and what was newly copied."""
+def start(assignment: str, student: str = "") -> tuple[Path, list[Path]]:
+    """Copy the student notebooks to work/ASSIGNMENT. Never overwrites: returns the folder and what was newly copied.
+
+    student : written into the new copies, for questions with drawn numbers; left empty if not given
+    """
+    if student:
+        _check_name("start", student)
     if assignment not in released():
         raise WorkspaceError(f"start: assignment must be one of {', '.join(released())}, got {assignment!r}")
     folder = HOME / "work" / assignment
@@ -43,9 +48,29 @@ def start(assignment: str) -> tuple[Path, list[Path]]:
     for path in sorted((HOME / "assignments" / "release" / assignment).glob("*.ipynb")):
         target = folder / path.name
         if not target.exists():
-            shutil.copyfile(path, target)
+            temporary = target.with_suffix(".part")
+            temporary.write_text(_with_name(path.read_text(encoding="utf-8"), student), encoding="utf-8")
+            temporary.replace(target)
             copied.append(target)
     return folder, copied
+
+
+def _with_name(notebook: str, student: str) -> str:
+    """Return the text of a notebook with a name in its `student` cell; without a name, as it is."""
+    content = json.loads(notebook) if student else {"cells": []}
+    mine = [cell for cell in content["cells"] if _meta(cell).get("grade_id") == STUDENT_CELL]
+    if not mine:
+        return notebook
+    for cell in mine:
+        cell["source"] = text_of(cell).replace('student = ""', f"student = {json.dumps(student)}", 1)
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _check_name(command: str, student: str) -> None:
+    if not re.fullmatch(r"[\w.@+-]+", student):
+        raise WorkspaceError(
+            f"{command}: student must be letters, digits and . @ + - _, got {student!r}; give --student ID"
+        )
 
 
 def read_notebook(path: Path) -> list[dict]:
@@ -128,7 +153,20 @@ def problems(path: Path, original: Path) -> list[str]:
 def unanswered(path: Path, original: Path) -> list[str]:
     """Return the ids of answers that still are the stub."""
     stubs = {_meta(c)["grade_id"]: text_of(c) for c in read_notebook(original) if _meta(c).get("solution")}
-    return [_meta(c)["grade_id"] for c in read_notebook(path) if stubs.get(_meta(c).get("grade_id")) == text_of(c)]
+    ids = [_meta(c)["grade_id"] for c in read_notebook(path) if stubs.get(_meta(c).get("grade_id")) == text_of(c)]
+    return [name for name in ids if name != STUDENT_CELL]
+
+
+def other_name(path: Path, student: str) -> list[str]:
+    """Return what is wrong with the name in the `student` cell of a notebook that is handed in by `student`."""
+    for cell in read_notebook(path):
+        found = re.search(r"""^student = (["'])(.*?)\1""", text_of(cell), flags=re.M)
+        if _meta(cell).get("grade_id") == STUDENT_CELL and found and found[2].strip() != student:
+            return [
+                f"{path.name}: the cell `student` must hold {student!r}, got {found[2]!r}; "
+                "the questions with drawn numbers are asked for that name"
+            ]
+    return []
 
 
 def submit(assignment: str, student: str) -> tuple[Path, list[str], list[str]]:
@@ -137,10 +175,7 @@ def submit(assignment: str, student: str) -> tuple[Path, list[str], list[str]]:
     Returns (the zip, problems, ids not answered). Raises WorkspaceError if a notebook is missing or unreadable; then no
     zip is written.
     """
-    if not re.fullmatch(r"[\w.@+-]+", student):
-        raise WorkspaceError(
-            f"submit: student must be letters, digits and . @ + - _, got {student!r}; give --student ID"
-        )
+    _check_name("submit", student)
     originals = sorted((HOME / "assignments" / "release" / assignment).glob("*.ipynb"))
     if not originals:
         raise WorkspaceError(f"submit: assignment must be one of {', '.join(released())}, got {assignment!r}")
@@ -148,7 +183,7 @@ def submit(assignment: str, student: str) -> tuple[Path, list[str], list[str]]:
     warned, missing, manifest = [], [], {}
     for original in originals:
         path = folder / original.name
-        warned += problems(path, original)
+        warned += problems(path, original) + other_name(path, student)
         missing += unanswered(path, original)
         manifest[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     target = HOME / "work" / f"{student}.zip"

@@ -1,5 +1,6 @@
 """Run the exercises of a notebook source as a judge does: setup cells, then one test cell on a given answer."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,12 @@ def namespace(notebook: str, *roles: str, text: Any = lambda cell: cell.text) ->
 def graded_name(notebook: str, exercise_id: str) -> str:
     """Return the name of the student's that the test cell hands to `check`."""
     tests = next(cell for cell in cells(notebook) if cell.role == "tests" and cell.id == exercise_id)
-    first = tests.text.splitlines()[0]
-    return first.rsplit(",", 1)[1].strip(" )")
+    return re.search(r'check\("[^"]+", (\w+)', tests.text)[1]
 
 
-def grade(notebook: str, exercise_id: str, answer: Any) -> Any:
-    """Run the test cell, hidden part included, on `answer`; return its Result."""
-    names = namespace(notebook, "setup")
+def grade(notebook: str, exercise_id: str, answer: Any, *, student: str = "") -> Any:
+    """Run the test cell, hidden part included, on `answer`; return its Result. student : for drawn numbers"""
+    names = namespace(notebook, "setup") | {"student": student}
     names[graded_name(notebook, exercise_id)] = answer
     cell = next(cell for cell in cells(notebook) if cell.role == "tests" and cell.id == exercise_id)
     exec(compile(cell.text, f"{notebook}:{cell.id}-tests", "exec"), names)

@@ -151,3 +151,10 @@ def test_a_wrong_reference_fails_the_command(tmp_path):
     result = run_command(tmp_path, STAND_IN.replace("axis=2))", "axis=2))[:, ::-1]"), "--peers", "no_loops")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith("knn.py: an answer is wrong")
+
+
+def test_a_distance_function_is_called_in_pieces_only_when_it_would_not_fit(knn):
+    assert knn.pieces(500, 5000) == [slice(0, 500)]
+    parts = knn.pieces(10_000, 50_000)
+    assert len(parts) > 1
+    assert [row for part in parts for row in range(10_000)[part]] == list(range(10_000))

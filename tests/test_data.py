@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -386,7 +387,7 @@ def test_preference_and_registry_agree():
     assert set(registry) == set(data_module.PREFERENCE)
     for entry in registry.values():
         assert len(entry["classes"]) == 10
-        assert {"title", "terms", "train", "test", "targets"} <= set(entry)
+        assert {"title", "terms", "train", "test", "targets", "ladder"} <= set(entry)
 
 
 @pytest.mark.skipif(not CIFAR_ZIP.is_file(), reason="needs ../shared/datasets/cifar10-jpeg.zip beside the repository")
@@ -401,3 +402,40 @@ def test_real_images_import_in_the_official_class_order(tmp_path, cache):
         frog = np.asarray(Image.open(io.BytesIO(archive.read("train/frog/0001.jpg"))))
     matches = (data.train.images == frog).all(axis=(1, 2, 3))
     assert data.train.labels[matches].tolist() == [data.classes.index("frog")]
+
+
+def test_the_registry_has_a_target_for_every_model_that_a_notebook_trains(cache):
+    from tests.cells import NOTEBOOKS, cells
+
+    asked = {
+        model
+        for notebook in NOTEBOOKS
+        for cell in cells(notebook)
+        for model in re.findall(r"data\.target\(\"(\w+)\"\)", cell.text)
+    }
+    assert asked == {"softmax", "two_layer", "features", "deep", "convnet"}
+    for name, entry in store.read_registry().items():
+        assert set(entry["targets"]) == asked, name
+        assert all(0.1 < value < 1 for value in entry["targets"].values())
+    numbers = Split(np.zeros((1, 4, 4, 3), dtype=np.uint8), np.zeros(1, dtype=np.int64))
+    shapes = Dataset("shapes10", "shapes", ("a",), numbers, numbers, numbers)
+    assert shapes.target("two_layer") == 0.5
+    with pytest.raises(DataError, match=r"^target: model must be one of softmax, .*, got 'svm'"):
+        shapes.target("svm")
+    mine = Dataset("mine", "mine", ("a",), numbers, numbers, numbers)
+    with pytest.raises(DataError, match=r"^target: data set must have a table \[mine.targets\]"):
+        mine.target("softmax")
+
+
+def test_a_notebook_says_the_registrys_targets_and_has_none_of_its_own():
+    from tests.cells import NOTEBOOKS, cells
+
+    for notebook in NOTEBOOKS:
+        prose = " ".join(cell.text for cell in cells(notebook) if cell.kind == "markdown")
+        for cell in cells(notebook):
+            for model in re.findall(r"data\.target\(\"(\w+)\"\)", cell.text):
+                for name, entry in store.read_registry().items():
+                    percent = f"{100 * entry['targets'][model]:.0f} %"
+                    assert percent in prose, f"{notebook} must say that {name} asks for {percent}"
+            if cell.kind == "code":
+                assert not re.search(r"\btargets?\b[^=\n]* = (\{.*)?0\.\d", cell.text), (notebook, cell.text[:200])

@@ -39,7 +39,7 @@ def test_start_copies_once_and_never_overwrites(home):
 
 
 def test_submit_bundles_with_hashes_and_names_what_is_missing(home):
-    folder, _ = workspace.start("a1")
+    folder, _ = workspace.start("a1", "ann")
     target, problems, missing = workspace.submit("a1", "ann")
     assert problems == []
     assert "knn-two_loops" in missing
@@ -51,6 +51,34 @@ def test_submit_bundles_with_hashes_and_names_what_is_missing(home):
     nbformat.write(nb, folder / NOTEBOOK)
     _, problems, _ = workspace.submit("a1", "ann")
     assert problems == [f"{NOTEBOOK}: cell knn-two_loops-tests is missing; copy it back from assignments/release"]
+
+
+def test_start_writes_the_name_in_and_submit_compares_it(home):
+    release = home / "assignments" / "release" / "a1"
+    cell = nbformat.v4.new_code_cell('student = ""  # your ID', id="student")
+    cell.metadata["nbgrader"] = {"grade_id": "student", "grade": False, "solution": True}
+    nb = nbformat.read(release / NOTEBOOK, as_version=4)
+    nb.cells.insert(1, cell)
+    nbformat.write(nb, release / NOTEBOOK)
+    folder, _ = workspace.start("a1", "ann")
+    written = nbformat.read(folder / NOTEBOOK, as_version=4)
+    assert written.cells[1].source == 'student = "ann"  # your ID'
+    written.cells[1].source = nb.cells[1].source
+    assert written == nb
+    assert workspace.other_name(folder / NOTEBOOK, "ann") == []
+    _, problems, missing = workspace.submit("a1", "bob")
+    mine = [text for text in problems if text.startswith(NOTEBOOK)]
+    assert mine == [
+        f"{NOTEBOOK}: the cell `student` must hold 'bob', got 'ann'; "
+        "the questions with drawn numbers are asked for that name"
+    ]
+    assert "student" not in missing
+    (folder / NOTEBOOK).unlink()
+    workspace.start("a1")
+    assert nbformat.read(folder / NOTEBOOK, as_version=4) == nb
+    assert workspace.other_name(folder / NOTEBOOK, "ann")[0].endswith("asked for that name")
+    with pytest.raises(workspace.WorkspaceError, match=r"^start: student must be letters"):
+        workspace.start("a1", "a b")
 
 
 def test_a_broken_notebook_stops_submit_and_leaves_the_last_zip(home):

@@ -10,6 +10,9 @@ import numpy as np
 SOURCE = Path(__file__).parents[2] / "assignments" / "source" / "a1" / "N01_knn.py"
 CELL = "knn-no_loops"
 METHODS = ("blocked", "no_loops", "scikit-learn", "torch.cdist")
+MOST_BYTES = 12e9  # a distance function that would need more is called for a part of the test images at a time
+PIECE_BYTES = 2e9
+ARRAYS = 4  # of the size of its float64 result that such a function holds at once, at a guess
 
 
 def load_reference(source: Path = SOURCE, *, name: str | None = None) -> Callable:
@@ -44,7 +47,7 @@ def solve(
         return lambda X, Y: nearest_neighbours(X, Y, k=k, workers=threads).indices
     if method == "no_loops":
         distances = load_reference(name=reference)
-        return lambda X, Y: _lowest(distances(X, Y), k)
+        return lambda X, Y: np.concatenate([_lowest(distances(X[rows], Y), k) for rows in pieces(len(X), len(Y))])
     if method == "scikit-learn":
         from sklearn.neighbors import NearestNeighbors
 
@@ -55,6 +58,14 @@ def solve(
     return lambda X, Y: (
         torch.cdist(torch.from_numpy(X), torch.from_numpy(Y)).topk(k, dim=1, largest=False).indices.numpy()
     )
+
+
+def pieces(num_test: int, num_train: int) -> list[slice]:
+    """Return the test images of each call of a distance function: all, unless its memory would pass MOST_BYTES."""
+    bytes_per_row = ARRAYS * 8 * num_train
+    whole = bytes_per_row * num_test <= MOST_BYTES
+    rows = num_test if whole else max(1, int(PIECE_BYTES // bytes_per_row))
+    return [slice(start, start + rows) for start in range(0, num_test, max(1, rows))]
 
 
 def _lowest(distances: np.ndarray, k: int) -> np.ndarray:

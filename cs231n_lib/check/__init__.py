@@ -1,5 +1,6 @@
 """Checks that answer within seconds and say what is wrong: `check("knn-no_loops", compute_distances_no_loops)`."""
 
+from .drawn import question, show_question
 from .harness import Result, check, ready
 from .report import CheckFailed, NotAnswered, Report, Symptom, looks_like
 from .spec import Exercise, exercise, exercises
@@ -19,5 +20,7 @@ __all__ = [
     "exercise",
     "exercises",
     "looks_like",
+    "question",
     "ready",
+    "show_question",
 ]

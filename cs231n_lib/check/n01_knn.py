@@ -107,6 +107,12 @@ def examine_cross_validate(subject: Subject, rng: np.random.Generator, report: R
     validate(subject, rng, report, rows=20, folds=5, ks=[1, 3, 8])
     validate(subject, rng, report, rows=23, folds=5, ks=[2, 7], name="23 rows in 5 folds")
     validate(subject, rng, report, rows=17, folds=3, ks=[4, 1], name="17 rows in 3 folds")
+    with report.stage("num_folds left out"):
+        x = rng.normal(size=(30, 4))
+        x[:, 0] = np.arange(30)
+        spy = FoldSpy(x, rng.integers(0, 10, size=30), rng)
+        _call_with_spy(subject, spy, [1], None, report)
+        report.default(len(spy.folds), 5, "num_folds=5")
 
 
 def validate(
@@ -147,10 +153,13 @@ def validate(
             _require_accuracies(call.value, spy, calls, rows, report)
 
 
-def _call_with_spy(subject: Subject, spy: FoldSpy, ks: list[int], folds: int, report: Report) -> Call:
-    """Call the student's function; what the spy objects to comes before the error that its objection raised."""
+def _call_with_spy(subject: Subject, spy: FoldSpy, ks: list[int], folds: int | None, report: Report) -> Call:
+    """Call the student's function; what the spy objects to comes before the error that its objection raised.
+
+    folds : None leaves the argument out
+    """
     try:
-        call = subject.call(spy, spy.X, spy.y, ks, folds)
+        call = subject.call(spy, spy.X, spy.y, ks, *([] if folds is None else [folds]))
     except StudentError:
         if spy.problem is None:
             raise

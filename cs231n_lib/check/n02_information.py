@@ -8,7 +8,6 @@ import math
 import numpy as np
 
 from .n00_start import distinct_sizes
-from .n02_scores import number
 from .report import Report, Symptom, looks_like
 from .spec import exercise
 from .subject import Subject
@@ -147,24 +146,3 @@ def examine_kl(subject: Subject, rng: np.random.Generator, report: Report) -> No
 @exercise("softmax-cross_entropy", points=1, title="the cross entropy")
 def examine_cross_entropy(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     _examine_pair(subject, rng, report, kl=False)
-
-
-@exercise("softmax-q1", points=2, title="the loss before any learning")
-def examine_first_loss(subject: Subject, rng: np.random.Generator, report: Report) -> None:
-    for c in (10, int(rng.integers(3, 9)), int(rng.integers(50, 2000))):
-        with report.stage(f"{c} classes"):
-            want = -math.log(1 / c)
-            symptoms = [
-                Symptom("bits", looks_like(want / LN2), "These are bits. The loss uses the natural logarithm."),
-                Symptom(
-                    "log10", looks_like(math.log10(c)), "The loss uses the natural logarithm, not that of base 10."
-                ),
-                Symptom("probability", looks_like(1 / c), "This is the probability: the loss is minus its logarithm."),
-                Symptom("sign", looks_like(-want), "A loss of minus the logarithm of a probability is positive."),
-                Symptom("ten-classes", looks_like(math.log(10)), f"This holds for 10 classes: here there are {c}."),
-                Symptom(
-                    "times-classes", looks_like(c * want), "Only the class of the label enters, not all C of them."
-                ),
-            ]
-            got = number(subject(c), report, name=f"first_loss({c})")
-            report.close(np.array(got), want, rtol=1e-9, name=f"first_loss({c})", symptoms=symptoms)

@@ -109,9 +109,3 @@ def _count_caught(said: dict[str, bool | StudentError], report: Report) -> None:
 def examine_statements(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("answered"):
         report.choices(subject, "ABCDEF")
-
-
-@exercise("grad-q2", points=1, title="find the bug from its errors", visible_share=0.0)
-def examine_diagnosis(subject: Subject, rng: np.random.Generator, report: Report) -> None:
-    with report.stage("answered"):
-        report.choices(subject, "ABCDE")

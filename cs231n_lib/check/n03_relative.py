@@ -13,8 +13,9 @@ from .subject import StudentError, Subject
 @exercise("grad-rel_error", points=3, title="a strict relative error")
 def examine_rel_error(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("a number"):
-        call = subject.call(np.array([10.0, -2.0]), np.array([8.0, -2.0]))
-        _error_close(report, _number(call.value, report), 0.2, [])
+        a, b = np.array([10.0, -2.0]), np.array([8.0, -2.0])
+        call = subject.call(a, b)
+        _error_close(report, _number(call.value, report), *_wanted(a, b))
     with report.stage("inputs untouched"):
         report.untouched(call, ["a", "b"])
     with report.stage("values"):

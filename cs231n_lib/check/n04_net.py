@@ -70,6 +70,8 @@ def examine_two_layer_net(subject: Subject, rng: np.random.Generator, report: Re
         net_case(subject, rng, report, (sizes[0], 2, 3, 1), sizes[2], sizes[3], reg=reg, name="regularized images")
         with report.stage("large parameters"):
             _examine_large(subject, rng, report)
+        with report.stage("arguments left out"):
+            _require_defaults(subject, rng, report)
 
 
 def _examine_parameters(subject: Subject, rng: np.random.Generator, report: Report) -> None:
@@ -121,6 +123,17 @@ def _examine_parameters(subject: Subject, rng: np.random.Generator, report: Repo
     default = _array(_params(subject(**sizes, seed=seed), report)["W1"])
     hint = "Write weight_scale=1e-3 in the head of __init__, and use the name below."
     report.require(abs(default.std() - 1e-3) < 1e-4, "weight_scale is 1e-3 by default", hint=hint, symptom="default")
+
+
+def _require_defaults(subject: Subject, rng: np.random.Generator, report: Report) -> None:
+    """Require reg=0.0 where it is left out."""
+    sizes = {"input_dim": 6, "hidden_dim": 5, "num_classes": 4, "weight_scale": 1.0, "seed": 3}
+    x, y = rng.normal(size=(3, 6)), np.arange(3)
+    bare, spelled = (
+        pair(net.attribute("loss")(x, y), "loss", "grads", report)[0]
+        for net in (subject(**sizes), subject(**sizes, reg=0.0))
+    )
+    report.default(loss_number(bare, report), loss_number(spelled, report), "reg=0.0")
 
 
 def _array(value: Any) -> np.ndarray:

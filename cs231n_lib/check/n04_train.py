@@ -21,7 +21,7 @@ def quadrants(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndar
     return points, (points[:, 0] * points[:, 1] < 0).astype(int)
 
 
-@exercise("net-q1", points=2, title="quadrants with four hidden units")
+@exercise("net-q1", points=1, title="quadrants with four hidden units")
 def examine_quadrants(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("form"):
         answer = subject.value()

@@ -114,6 +114,9 @@ def examine_hue(subject: Subject, rng: np.random.Generator, report: Report) -> N
     with report.stage("values"):
         want = hues(images, 10)
         report.close(call.value, want, rtol=1e-4, atol=1e-6, name="histogram", symptoms=_mistakes(images, 10, want))
+    with report.stage("faint colours"):
+        faint = 100 + colours_inside_bins(rng, (n, h, w), 10) / 1000  # channels differ by less than 1
+        histogram_close(subject, faint, report, bins=10)
     with report.stage("uint8 images"):
         got = histogram_shape(subject(images.astype(np.uint8)), (n, 11), report)
         report.require(

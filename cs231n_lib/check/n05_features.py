@@ -147,7 +147,7 @@ def trained_accuracy(rows: np.ndarray, labels: np.ndarray, *, hidden: int, learn
         return float((scores(x[TRAIN:]).argmax(dim=1) == y[TRAIN:]).float().mean())
 
 
-@exercise("feat-q1", points=3, title="what your features cannot tell apart", visible_share=0.0)
+@exercise("feat-q1", points=2, title="what your features cannot tell apart", visible_share=0.0)
 def examine_blind(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("answered"):
         report.choices(subject, "ABCDEFGH")

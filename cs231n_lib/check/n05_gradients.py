@@ -217,6 +217,8 @@ def examine_hog(subject: Subject, rng: np.random.Generator, report: Report) -> N
         hog_close(subject, rng.uniform(0, 255, size=(2, 24, 8)), report)
     with report.stage("other cells and bins"):
         hog_close(subject, rng.uniform(0, 1, size=(2, 8, 12)), report, cell=4, bins=6)
+    with report.stage("a faint image"):
+        hog_close(subject, 0.5 + 0.001 * rng.uniform(size=(2, 8, 16)), report)
     with report.stage("a flat image among others"):
         gray = np.stack([np.full((8, 16), 90.0), rng.uniform(0, 255, size=(8, 16))])
         got = report.array(subject(gray), (2, 18))

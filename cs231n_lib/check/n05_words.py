@@ -142,6 +142,10 @@ def examine_codebook(subject: Subject, rng: np.random.Generator, report: Report)
         words_close(subject, patches, first, report, steps=0)
         words_close(subject, patches, first, report, steps=3)
         words_close(subject, patches, first, report, steps=5)
+    with report.stage("steps left out"):
+        line = np.cumsum(np.linspace(1, 0.2, 60))[:, None]  # words crawl along it, one patch a step
+        ten = report.array(subject(line, line[:3], num_steps=10), (3, 1))
+        report.default(report.array(subject(line, line[:3]), (3, 1)), ten, "num_steps=10")
     with report.stage("a word that no patch chooses"):
         lonely = first.copy()
         lonely[1] = 50.0

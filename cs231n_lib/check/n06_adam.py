@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .n06_rules import SHARED, Array, Config, Slip, averages, one_step, other_shapes, rule_case, two_parameters, walk
-from .report import NotAnswered, Report, Symptom, looks_like
+from .report import Report, Symptom, looks_like
 from .spec import exercise
 from .subject import Subject
 
@@ -127,31 +127,3 @@ def _examine_epsilon(subject: Subject, rng: np.random.Generator, config: Config,
         Symptom("eps-missing", looks_like(w - 0.1 * np.sign(dw)), "config['epsilon'] is missing in the divisor."),
     ]
     report.close(got, adam_oracle(w, [dw], [0.1], config)[0], name="next_w", symptoms=symptoms)
-
-
-RULES = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
-
-
-@exercise("deep-q2", points=1, title="the length of a step", visible_share=0.0)
-def examine_lengths(subject: Subject, rng: np.random.Generator, report: Report) -> None:
-    with report.stage("answered"):
-        lengths_of(subject, report)
-
-
-def lengths_of(subject: Subject, report: Report) -> dict[str, float]:
-    """Require {rule: number} and return it."""
-    answer = subject.value()
-    if answer is ... or (isinstance(answer, dict) and any(value is ... for value in answer.values())):
-        raise NotAnswered
-    report.require(
-        isinstance(answer, dict) and set(answer) == set(RULES),
-        f"the answer must be a dict with the keys {', '.join(RULES)}",
-        hint="Keep the form of the cell and replace the dots.",
-        symptom="keys",
-    )
-    numbers = (int, float, np.integer, np.floating)
-    fine = all(
-        isinstance(v, numbers) and not isinstance(v, bool) and np.isfinite(v) and v >= 0 for v in answer.values()
-    )
-    report.require(fine, "every length must be a number, 0 or more", symptom="not-numbers")
-    return {key: float(value) for key, value in answer.items()}

@@ -89,7 +89,7 @@ def letter_pair(subject: Subject, letters: str, report: Report) -> dict[str, str
     return pair
 
 
-@exercise("norm-q3", points=2, title="normalizing the images themselves", visible_share=0.0)
+@exercise("norm-q3", points=1, title="normalizing the images themselves", visible_share=0.0)
 def examine_preprocessing(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("answered"):
         letter_pair(subject, "ABCDE", report)

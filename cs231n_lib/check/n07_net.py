@@ -75,6 +75,24 @@ def examine_normalized_net(subject: Subject, rng: np.random.Generator, report: R
     net_case(subject, rng, report, [d, h, c])
     net_case(subject, rng, report, [d, other, other, c], name="two of the same width")
     net_case(subject, rng, report, [d, h, other, c], name="two of different widths")
+    with report.stage("a fresh net"):
+        _examine_fresh(subject, rng, report, [d, h, other, c])
+
+
+def _examine_fresh(subject: Subject, rng: np.random.Generator, report: Report, sizes: list[int]) -> None:
+    """Require the scores of a net that has seen nothing: running means of 0 and variances of 1 in every layer."""
+    params, x, spy = net_params(rng, sizes), rng.normal(size=(4, sizes[0])), NormSpy()
+    net = subject(params, norm_forward=spy.forward, norm_backward=spy.backward)
+    widths = list(enumerate(sizes[1:-1], start=1))
+    state = {f"mean{i}": np.zeros(w) for i, w in widths} | {f"var{i}": np.ones(w) for i, w in widths}
+    hint = "Leave __init__ as it was given out: it makes means of 0 and variances of 1 for every hidden layer."
+    try:
+        scores = net.attribute("loss")(x)
+    except StudentError as error:
+        report.fail(f"a fresh net cannot be tested: {error}"[:200], hint=hint, symptom="fresh-state")
+    got = report.array(scores, (4, sizes[-1]), name="scores")
+    right = bool(np.allclose(got, net_scores(params, x, state=state)))
+    report.require(right, "the scores of a fresh net are off", hint=hint, symptom="fresh-state")
 
 
 def net_case(subject: Subject, rng: np.random.Generator, report: Report, sizes: list[int], *, name: str = "") -> None:

@@ -139,7 +139,7 @@ def examine_conv1d(subject: Subject, rng: np.random.Generator, report: Report) -
             )
 
 
-@exercise("conv-quiz", points=1, title="settings", visible_share=0.0)
+@exercise("conv-quiz", points=0.5, title="settings", visible_share=0.0)
 def examine_quiz(subject: Subject, rng: np.random.Generator, report: Report) -> None:
     with report.stage("answered"):
         report.choices(subject, "ABCDEF")

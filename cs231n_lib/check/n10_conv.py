@@ -116,6 +116,12 @@ def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) 
         forward_case(subject, report, layer, hint=hint + "or 'A' and views with own strides read as the memory lies.")
     with report.stage("float32"):
         forward_case(subject, report, _float32(random_layer(rng, stride=1, pad=1)), rtol=1e-5)
+    with report.stage("stride and pad left out"):
+        arrays = rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)
+        tool = tool_for(Layer(*arrays))
+        bare, _ = tuple_of(subject(*arrays, im2col=tool.im2col), "out, cache", report)
+        spelled, _ = tuple_of(subject(*arrays, im2col=tool.im2col, stride=1, pad=0), "out, cache", report)
+        report.default(bare, spelled, "stride=1, pad=0")
     with report.stage("built on the columns of im2col"):
         layer = random_layer(rng, stride=2, pad=1)
         gain = rng.uniform(0.5, 2.0, size=int(np.prod(layer.w.shape[1:])))

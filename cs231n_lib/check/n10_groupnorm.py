@@ -139,6 +139,12 @@ def examine_forward(subject: Subject, rng: np.random.Generator, report: Report) 
         forward_case(subject, report, random_batch(rng, (2, 3, 4, 2), 3))
     with report.stage("a large eps"):
         forward_case(subject, report, random_batch(rng, (2, 6, 2, 3), 3, eps=0.5))
+    with report.stage("eps left out"):
+        batch = random_batch(rng, (2, 6, 2, 3), 3)
+        spelled = subject(batch.x / 100, batch.gamma, batch.beta, 3, eps=1e-5)
+        bare = subject(batch.x / 100, batch.gamma, batch.beta, 3)
+        bare, spelled = (tuple_of(value, "out, cache", report)[0] for value in (bare, spelled))
+        report.default(bare, spelled, "eps=1e-5")
     with report.stage("groups that do not divide the channels"):
         batch = random_batch(rng, (2, 6, 2, 2), 2)
         refused = refuses(subject, batch.x, batch.gamma, batch.beta, 4)

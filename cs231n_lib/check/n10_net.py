@@ -19,6 +19,8 @@ def examine_net(subject: Subject, rng: np.random.Generator, report: Report) -> N
     net_case(subject, rng, report, (2, 6, 6), filters=3, size=3, hidden=5, classes=4, reg=0.0, name="square images")
     reg = float(rng.uniform(0.3, 0.9))
     net_case(subject, rng, report, (3, 4, 8), filters=4, size=5, hidden=6, classes=3, reg=reg, name="regularized")
+    with report.stage("arguments left out"):
+        _require_defaults(subject, rng, report)
 
 
 def make(subject: Subject, shapes: dict[str, tuple], image: tuple[int, ...], *, reg: float = 0.0, seed: int = 1) -> Any:
@@ -63,6 +65,18 @@ def _examine_parameters(subject: Subject, rng: np.random.Generator, report: Repo
     report.require(same, "the same seed must give the same parameters", hint=hint, symptom="seed")
     new = not np.allclose(plain(other["W1"]), params["W1"])
     report.require(new, "another seed must give other parameters", hint=hint, symptom="seed")
+
+
+def _require_defaults(subject: Subject, rng: np.random.Generator, report: Report) -> None:
+    """Require reg=0.0 where it is left out."""
+    sizes = {"num_filters": 2, "filter_size": 3, "hidden_dim": 3, "num_classes": 2, "seed": 3}
+    params, x = random_params(rng, shapes_of((1, 4, 4), 2, 3, 3, 2)), rng.normal(size=(2, 1, 4, 4))
+    losses = []
+    for options in (sizes, sizes | {"reg": 0.0}):
+        net = subject(dict(layer_functions()), input_dim=(1, 4, 4), **options)
+        net.set("params", params)
+        losses.append(tuple_of(net.attribute("loss")(x, np.arange(2)), "loss, grads", report)[0])
+    report.default(losses[0], losses[1], "reg=0.0")
 
 
 def _require_spread(name: str, weights: np.ndarray, report: Report) -> None:

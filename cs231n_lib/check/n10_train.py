@@ -38,6 +38,10 @@ def _settings(subject: Subject, report: Report) -> dict[str, Any]:
         report.require(
             bool(whole), f"{key} must be a whole number from {low} to {high}, got {value!r}"[:120], symptom="bounds"
         )
+    # A hidden layer on 1 x 1 filters can learn 36 places by heart and pass: that would be no convolution.
+    wide = answer["filter_size"] > 1
+    hint = "A filter of 1 x 1 sees one pixel: colours, but no edge and no shape."
+    report.require(bool(wide), "filter_size must be at least 3, got 1", hint=hint, symptom="one-pixel")
     odd = answer["filter_size"] % 2 == 1
     hint = "pad = (K - 1) / 2 keeps height and width only for odd K."
     report.require(bool(odd), f"filter_size must be odd, got {answer['filter_size']}", hint=hint, symptom="even-filter")

@@ -5,6 +5,7 @@ never references, so a check in the notebook sees exactly what the judge will se
 """
 
 import contextlib
+import importlib
 import io
 import traceback
 import tracemalloc
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import wire
+from . import tensors, wire
 from .clock import Stopwatch
 
 MAX_PRINTED = 2000  # characters of a student's own output kept per call
@@ -48,7 +49,7 @@ class Peer:
         self.objects: list[Any] = []
 
     def handle(self, request: dict, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
-        """Return the reply (header, buffers) to one request: describe, get, set or call."""
+        """Return the reply (header, buffers) to one request: describe, get, set, call or torch."""
         op = request["op"]
         if op == "describe":
             return {"names": {name: self._kind(name) for name in request["names"] if name in self.namespace}}, []
@@ -60,9 +61,11 @@ class Peer:
                 return {"value": None}, []
             if op == "call":
                 return self._call(request, buffers)
+            if op == "torch":
+                return self._reply(importlib.import_module("torch"), {})
         except (Exception, SystemExit) as error:  # noqa: BLE001 whatever their code raises is a result, not our failure
             return {"error": describe_error(error)}, []
-        raise wire.WireError(f"Peer.handle: op must be describe, get, set or call, got {op!r}")
+        raise wire.WireError(f"Peer.handle: op must be describe, get, set, call or torch, got {op!r}")
 
     def _kind(self, name: str) -> str:
         value = self.namespace[name]
@@ -87,7 +90,7 @@ class Peer:
         return {"handle": len(self.objects) - 1, "type": type(value).__name__, "callable": callable(value)}
 
     def _unpack(self, header: Any, buffers: list[bytes]) -> Any:
-        return wire.unpack(header, buffers, opaque=self._reveal)
+        return wire.unpack(header, buffers, opaque=self._reveal, revive=tensors.revive)
 
     def _reveal(self, header: dict) -> Any:
         if "handle" in header:

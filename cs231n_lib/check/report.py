@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .subject import Call, Subject
+from .tensors import Tensor
 
 SHOWN = 6  # entries of an array worth printing in a message
 
@@ -57,6 +58,7 @@ class Report:
     current: str = ""
     credit: float = 1.0
     remark: CheckFailed | None = None
+    student: str | None = None  # whose numbers were asked for, where numbers are drawn
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -84,6 +86,9 @@ class Report:
             self.fail(f"{name} is None", hint="Does your function end in `return`?", symptom="no-return")
         if isinstance(got, Subject):
             self.fail(f"{name} must be a NumPy array, got an object of type {got.name}", symptom="not-plain")
+        if isinstance(got, Tensor):
+            hint = "`tensor.detach().numpy()` is the array that a tensor holds."
+            self.fail(f"{name} must be a NumPy array, got a {got.name}", hint=hint, symptom="not-array")
         if not isinstance(got, np.ndarray):
             self.fail(f"{name} must be a NumPy array, got {type(got).__name__}", symptom="not-array")
         if got.shape != shape:
@@ -94,6 +99,23 @@ class Report:
             wanted = {"f": "a float dtype", "i": "an integer dtype", "fi": "numbers", "b": "bool"}[kind]
             self.fail(f"{name} must have {wanted}, got {got.dtype}", symptom="dtype")
         return got
+
+    def tensor(
+        self, got: Any, shape: tuple[int, ...], *, dtype: str = "float32", device: str = "cpu", name: str = "the result"
+    ) -> np.ndarray:
+        """Require a torch tensor of this shape, dtype and device; return its values."""
+        if got is None:
+            self.fail(f"{name} is None", hint="Does your function end in `return`?", symptom="no-return")
+        if not isinstance(got, Tensor):
+            what = got.name if isinstance(got, Subject) else type(got).__name__
+            self.fail(f"{name} must be a torch tensor, got {what}", symptom="not-tensor")
+        if got.values.shape != shape:
+            self.fail(f"{name} must have shape {shape}, got {got.values.shape}", symptom="shape")
+        if got.dtype != dtype:
+            self.fail(f"{name} must have dtype torch.{dtype}, got torch.{got.dtype}", symptom="dtype")
+        if got.device != device:
+            self.fail(f"{name} must be on the device {device}, got {got.device}", symptom="device")
+        return got.values
 
     def close(
         self,
@@ -145,6 +167,16 @@ class Report:
                 hint=f"Build a new array instead of writing into {name}: the caller still needs it.",
                 symptom="mutates",
             )
+
+    def default(self, bare: Any, spelled: Any, head: str) -> None:
+        """Require that leaving arguments out gives what spelling them gives. head : such as "stride=1, pad=0" """
+        same = isinstance(bare, np.ndarray | float | int | np.number) and np.shape(bare) == np.shape(spelled)
+        self.require(
+            same and bool(np.allclose(bare, spelled, rtol=1e-6, atol=1e-12)),
+            f"a call that leaves them out must mean {head}",
+            hint="Keep the head of the function as it was given out: others call it with those defaults.",
+            symptom="default",
+        )
 
     def choices(self, subject: Subject, letters: str) -> set[str]:
         """Require a set of some of these letters (a list, tuple or array of them will do); return it as a set."""

@@ -2,13 +2,18 @@
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .report import Report
 from .subject import Subject
+
+if TYPE_CHECKING:
+    from .drawn import Drawn
 
 Examine = Callable[[Subject, np.random.Generator, Report], None]
 
@@ -22,6 +27,7 @@ class Exercise:
     title : for the panel and the report
     examine : draws random cases, calls the answer, judges in stages
     visible_share : part of the points earned by passing the visible check alone; hidden tests decide on the rest
+    drawn : for a question whose numbers are each student's own
     """
 
     id: str
@@ -29,6 +35,13 @@ class Exercise:
     title: str
     examine: Examine
     visible_share: float
+    drawn: "Drawn | None" = None
+
+    def asked_of(self, student: Any) -> "Exercise":
+        """The same exercise with the numbers of one student. Raises ValueError where no numbers are drawn."""
+        if self.drawn is None:
+            raise ValueError(f"check: student must be left out for {self.id!r}, whose numbers are the same for all")
+        return replace(self, examine=partial(self.drawn.examine, student=student))
 
 
 _exercises: dict[str, Exercise] = {}
@@ -39,13 +52,18 @@ def exercise(
 ) -> Callable[[Examine], Examine]:
     """Register the decorated function as the examination of `exercise_id`."""
 
-    def register(examine: Examine) -> Examine:
-        if exercise_id in _exercises:
-            raise ValueError(f"exercise: id must be new, got {exercise_id!r} twice; rename one")
-        _exercises[exercise_id] = Exercise(exercise_id, points, title, examine, visible_share)
+    def add(examine: Examine) -> Examine:
+        register(Exercise(exercise_id, points, title, examine, visible_share))
         return examine
 
-    return register
+    return add
+
+
+def register(new: Exercise) -> None:
+    """Add an exercise. Raises ValueError if its id is taken."""
+    if new.id in _exercises:
+        raise ValueError(f"exercise: id must be new, got {new.id!r} twice; rename one")
+    _exercises[new.id] = new
 
 
 def exercises() -> dict[str, Exercise]:

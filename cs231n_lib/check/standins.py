@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from cs231n_lib.kernels import col2im, im2col
+
 Array = np.ndarray
 
 
@@ -153,6 +155,124 @@ def max_pool_backward_naive(dout: Array, cache: tuple) -> Array:
     return _gradients(functional.max_pool2d(leaf, (height, width), step), (leaf,), dout)[0]
 
 
+def layernorm_forward(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> tuple[Array, tuple]:
+    """x (N, D). Returns out and the cache (x, gamma, mean, var, eps), mean and var of shape (N, 1)."""
+    import torch
+
+    out = _layernorm(tuple(map(_leaf, (x, gamma, beta))), eps)
+    var, mean = torch.var_mean(_leaf(x).detach(), dim=1, correction=0, keepdim=True)
+    return out.detach().numpy(), (x, gamma, mean.numpy(), var.numpy(), eps)
+
+
+def layernorm_backward(dout: Array, cache: tuple) -> tuple[Array, ...]:
+    """Return (dx, dgamma, dbeta)."""
+    x, gamma, _, _, eps = cache
+    leaves = tuple(map(_leaf, (x, gamma, np.zeros_like(gamma))))  # the gradients do not depend on beta
+    return _gradients(_layernorm(leaves, eps), leaves, dout)
+
+
+def _layernorm(leaves: tuple[Any, ...], eps: float) -> Any:
+    from torch.nn import functional
+
+    x, gamma, beta = leaves
+    return functional.layer_norm(x, x.shape[1:], gamma, beta, eps)
+
+
+def dropout_forward(x: Array, *, keep: float, train: bool, seed: int) -> tuple[Array, Array]:
+    """x of any shape. Returns out and the cache, the factor of each entry: 0 or 1 / keep, and 1 in test mode."""
+    import torch
+    from torch.nn import functional
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        factors = functional.dropout(torch.ones_like(_leaf(x).detach()), 1 - keep, training=train)
+    return (_leaf(x).detach() * factors).numpy(), factors.numpy()
+
+
+def dropout_backward(dout: Array, cache: Array) -> Array:
+    """Return dx."""
+    leaf = _leaf(np.zeros_like(cache))
+    return _gradients(leaf * _leaf(cache).detach(), (leaf,), dout)[0]
+
+
+def conv1d_forward(
+    x: Array, w: Array, b: Array, *, stride: int = 1, pad: int = 0, dilation: int = 1, groups: int = 1
+) -> Array:
+    """x (N, C, L), w (F, C / groups, K), b (F,). Returns out (N, F, L')."""
+    from torch.nn import functional
+
+    image, filters, bias = (_leaf(array) for array in (x, w, b))
+    out = functional.conv1d(image, filters, bias, stride=stride, padding=pad, dilation=dilation, groups=groups)
+    return out.detach().numpy()
+
+
+def conv_forward_columns(
+    x: Array, w: Array, b: Array, *, stride: int = 1, pad: int = 0, im2col: Callable[..., Array] = im2col
+) -> tuple[Array, tuple]:
+    """x (N, C, H, W), w (F, C, HH, WW), b (F,). Returns out and the cache (cols, x.shape, w, stride, pad)."""
+    out = _conv(tuple(map(_leaf, (x, w, b))), stride, pad).detach().numpy()
+    return out, (im2col(x, *w.shape[2:], stride=stride, pad=pad), x.shape, w, stride, pad)
+
+
+def conv_backward_columns(dout: Array, cache: tuple, *, col2im: Callable[..., Array] = col2im) -> tuple[Array, ...]:
+    """Return (dx, dw, db)."""
+    cols, shape, w, stride, pad = cache
+    # Columns added up, each pixel divided by the number of its windows, are the image; pixels in no window are 0, and
+    # have no say in any gradient.
+    sums, counts = (col2im(part, shape, *w.shape[2:], stride=stride, pad=pad) for part in (cols, np.ones_like(cols)))
+    leaves = tuple(map(_leaf, (sums / np.maximum(counts, 1), w, np.zeros(len(w), w.dtype))))
+    return _gradients(_conv(leaves, stride, pad), leaves, dout)
+
+
+def spatial_batchnorm_forward(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    running_mean: Array,
+    running_var: Array,
+    *,
+    train: bool,
+    batchnorm_forward: Callable[..., tuple],
+) -> tuple[Array, tuple, Array, Array]:
+    """x (N, C, H, W). As batchnorm_forward, on the pixels as rows and the channels as features."""
+    pixels = _leaf(x).detach().movedim(1, -1)
+    out, *rest = batchnorm_forward(pixels.flatten(0, 2).numpy(), gamma, beta, running_mean, running_var, train=train)
+    return _leaf(out).detach().unflatten(0, pixels.shape[:3]).movedim(-1, 1).numpy(), *rest
+
+
+def spatial_batchnorm_backward(
+    dout: Array, cache: tuple, *, batchnorm_backward: Callable[..., tuple]
+) -> tuple[Array, ...]:
+    """Return (dx, dgamma, dbeta)."""
+    pixels = _leaf(dout).detach().movedim(1, -1)
+    dx, *rest = batchnorm_backward(pixels.flatten(0, 2).numpy(), cache)
+    return _leaf(dx).detach().unflatten(0, pixels.shape[:3]).movedim(-1, 1).numpy(), *rest
+
+
+def spatial_groupnorm_forward(
+    x: Array, gamma: Array, beta: Array, groups: int, *, eps: float = 1e-5
+) -> tuple[Array, tuple]:
+    """x (N, C, H, W), gamma and beta (1, C, 1, 1). Returns out and the cache (x, gamma, groups, eps)."""
+    channels = x.shape[1]
+    if channels % groups != 0:
+        raise ValueError(f"spatial_groupnorm_forward: groups must divide the {channels} channels, got {groups}")
+    return _groupnorm(tuple(map(_leaf, (x, gamma, beta))), groups, eps).detach().numpy(), (x, gamma, groups, eps)
+
+
+def spatial_groupnorm_backward(dout: Array, cache: tuple) -> tuple[Array, ...]:
+    """Return (dx, dgamma, dbeta)."""
+    maps, scale, count, eps = cache
+    leaves = tuple(map(_leaf, (maps, scale, np.zeros_like(scale))))
+    return _gradients(_groupnorm(leaves, count, eps), leaves, dout)
+
+
+def _groupnorm(leaves: tuple[Any, ...], groups: int, eps: float) -> Any:
+    from torch.nn import functional
+
+    x, gamma, beta = leaves
+    return functional.group_norm(x, groups, gamma.flatten(), beta.flatten(), eps)
+
+
 LAYERS = (
     Layer(
         "affine",
@@ -188,6 +308,42 @@ LAYERS = (
         {
             "max_pool_forward_naive": ("conv-pool_forward", max_pool_forward_naive),
             "max_pool_backward_naive": ("conv-pool_backward", max_pool_backward_naive),
+        },
+    ),
+    Layer(
+        "layer norm",
+        {
+            "layernorm_forward": ("norm-layernorm_forward", layernorm_forward),
+            "layernorm_backward": ("norm-layernorm_backward", layernorm_backward),
+        },
+    ),
+    Layer(
+        "dropout",
+        {
+            "dropout_forward": ("drop-forward", dropout_forward),
+            "dropout_backward": ("drop-backward", dropout_backward),
+        },
+    ),
+    Layer("convolution along one axis", {"conv1d_forward": ("conv-conv1d", conv1d_forward)}),
+    Layer(
+        "convolution by columns",
+        {
+            "conv_forward_columns": ("fast-conv_forward", conv_forward_columns),
+            "conv_backward_columns": ("fast-conv_backward", conv_backward_columns),
+        },
+    ),
+    Layer(
+        "spatial batch norm",
+        {
+            "spatial_batchnorm_forward": ("fast-spatial_bn_forward", spatial_batchnorm_forward),
+            "spatial_batchnorm_backward": ("fast-spatial_bn_backward", spatial_batchnorm_backward),
+        },
+    ),
+    Layer(
+        "group norm",
+        {
+            "spatial_groupnorm_forward": ("fast-groupnorm_forward", spatial_groupnorm_forward),
+            "spatial_groupnorm_backward": ("fast-groupnorm_backward", spatial_groupnorm_backward),
         },
     ),
 )

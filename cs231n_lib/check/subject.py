@@ -174,6 +174,11 @@ class Subject:
         """A handle on an attribute or a method: `subject.attribute("loss")(X, y)`."""
         return Subject(self._transport, self._target, (*self._path, name), name=f"{self.name}.{name}")
 
+    def torch(self) -> "Subject":
+        """A handle on PyTorch as the student's code has it: a module or a loss to hand to them must live there."""
+        reply, parts = self._request({"op": "torch"}, [])
+        return self._value(reply, parts)
+
     def _expose(self, value: Any) -> dict:
         if isinstance(value, Subject) and isinstance(value._target, int) and not value._path:
             return {"handle": value._target}

@@ -3,15 +3,20 @@
 A value is packed into a JSON header and a list of raw byte buffers, never a pickle: reading it back cannot run code.
 The same packing is used inside a notebook, so a check behaves alike in a student's kernel and across a sandbox's pipe.
 
-Plain: None, bool, int, float, complex, str, bytes, tuple, list, set, dict, NumPy scalars and arrays. Everything else is
-opaque and is left to the `opaque` callbacks of `pack` and `unpack` (handles of objects, callbacks into the judge).
+Plain: None, bool, int, float, complex, str, bytes, tuple, list, set, dict, NumPy scalars and arrays, torch tensors
+(which arrive as `tensors.Tensor`: values, dtype and device). Everything else is opaque and is left to the `opaque`
+callbacks of `pack` and `unpack` (handles of objects, callbacks into the judge).
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
+from .tensors import Tensor, by_value, is_tensor
 
 MAX_DEPTH = 24
 MAX_ITEMS = 200_000
@@ -20,6 +25,7 @@ PLAIN_KINDS = "biufcUS"  # dtype kinds: bool, int, uint, float, complex, str, by
 
 Opaque = Callable[[Any], dict]
 Reveal = Callable[[dict], Any]
+Revive = Callable[[Tensor], Any]
 
 
 class WireError(ValueError):
@@ -67,7 +73,7 @@ def pack(value: Any, *, opaque: Opaque = _no_opaque) -> tuple[Any, list[bytes]]:
         if kind in (tuple, list, set, frozenset):
             items = sorted(v, key=repr) if kind in (set, frozenset) else v
             return {kind.__name__: [walk(item, depth + 1) for item in items]}
-        if kind is dict:
+        if kind in (dict, OrderedDict):
             return {"dict": [[walk(k, depth + 1), walk(item, depth + 1)] for k, item in v.items()]}
         if isinstance(v, np.generic) and v.dtype.kind in PLAIN_KINDS:
             buffers.append(v.tobytes())
@@ -78,14 +84,30 @@ def pack(value: Any, *, opaque: Opaque = _no_opaque) -> tuple[Any, list[bytes]]:
             return {"array": v.dtype.str, "shape": list(v.shape), "order": "F" if fortran else "C"}
         if kind is type(Ellipsis):
             return {"ellipsis": True}
+        if kind is Tensor or is_tensor(v):
+            return tensor(v, depth)
         return opaque(v)
+
+    def tensor(v: Any, depth: int) -> dict:
+        try:
+            sent = v if type(v) is Tensor else by_value(v)
+        except (RuntimeError, TypeError) as error:
+            raise WireError(f"pack: a tensor must have dense values, got {str(error).splitlines()[0][:120]}") from error
+        header = {"tensor": walk(sent.values, depth + 1), "dtype": sent.dtype, "device": sent.device}
+        header |= {"requires_grad": sent.requires_grad, "leaf": sent.leaf}
+        if sent is not v and sent.requires_grad and opaque is not _no_opaque:
+            header["handle"] = opaque(v)["handle"]
+        return header
 
     return walk(value, 0), buffers
 
 
-def unpack(header: Any, buffers: list[bytes], *, opaque: Reveal = _no_reveal) -> Any:
+def unpack(
+    header: Any, buffers: list[bytes], *, opaque: Reveal = _no_reveal, revive: Revive = lambda tensor: tensor
+) -> Any:
     """Rebuild the value that `pack` described. Arrays are fresh, writable copies.
 
+    revive : what becomes of a `Tensor`: the student's side makes a torch tensor of it
     Raises WireError if the header and the buffers do not describe one plain value.
     """
     remaining = iter(buffers)
@@ -128,7 +150,20 @@ def unpack(header: Any, buffers: list[bytes], *, opaque: Reveal = _no_reveal) ->
             return bytes(next(remaining, b""))
         if tag == "ellipsis":
             return ...
+        if tag == "tensor":
+            return tensor(h, depth)
         return opaque(h)
+
+    def tensor(h: dict, depth: int) -> Any:
+        values, names = walk(h["tensor"], depth + 1), (h.get("dtype"), h.get("device"))
+        flags = h.get("requires_grad"), h.get("leaf")
+        texts = all(isinstance(name, str) and len(name) <= 32 for name in names)
+        if not isinstance(values, np.ndarray) or not texts or not all(isinstance(flag, bool) for flag in flags):
+            raise WireError(f"unpack: a tensor must have values, a dtype and a device, got {sorted(h)}")
+        made = Tensor(values, *names, *flags)  # type: ignore[arg-type]
+        if "handle" in h and opaque is not _no_reveal:
+            made = replace(made, handle=opaque({"handle": h["handle"], "type": "Tensor"}))
+        return revive(made)
 
     try:
         return walk(header, 0)

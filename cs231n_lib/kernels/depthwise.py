@@ -1,82 +1,102 @@
 """Depthwise convolution: every filter sees one channel, so there is no sum over channels to make a product of.
 
-Multiplying slices by one weight after another is bound by memory. A row of pixels convolved with a row of the filter
-is also a product: pixels (rows, W) @ band (W, out_w), where band[stride * q + dilation * j - pad, q] = w[j] holds the
-filter along a diagonal. Most of the band is zero, and BLAS multiplies the zeros faster than NumPy can avoid them:
-measured two to three times faster than slices for 3 x 3 filters. Stride, dilation and padding along the width vanish
-into the band; wide images are cut into blocks of columns, so that the band stays small.
+Multiplying slices by one weight after another is bound by memory: nine multiplications and eight additions of whole
+slices for a 3 x 3 filter. But several output rows under column j of the filter are a product, too:
 
-Images of a tile lie one below the other with their padding between them, so that one product serves all their rows.
+    out[rows of a block, (image, column)] += band[j] @ pixels[rows that they see, (image, column + j)]
+
+where column j of the filter stands in each row of band[j], a stride further to the right each time. Most of the band is
+zero, and BLAS multiplies the zeros faster than NumPy can avoid them. Images lie side by side, with their padding
+between them, so that rows are long, and a shift by j is a slice of the whole row.
+
+Rows of a dilated or strided convolution fall into classes, see rows.py. Along the width, tap column j sees every
+stride-th pixel column: the pixel columns of one remainder modulo the stride make a plane.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from math import prod
 
 import numpy as np
 
-from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
+from cs231n_lib.kernels.geometry import Geometry, inside
+from cs231n_lib.kernels.rows import RowClass, row_classes, rows_are_disjoint, stack
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
-TILE_BYTES = 1 << 20  # pixels of one tile: measured flat from 0.5 to 1 MB, worse below
-BLOCK = 32  # output columns of one band
+BLOCK = 8  # output rows of one product: a larger band holds more zeros, a smaller one makes more calls
+LENGTH = 512  # pixels of a row, all images of a tile: measured flat from 256, worse below
+TILE_BYTES = 1 << 19  # pixels of a tile: smaller ones make more calls, larger ones leave the cache
 
-
-class Block(NamedTuple):
-    """Some output columns, the pixel columns that they see, and the band between them."""
-
-    out_columns: slice
-    columns: slice
-    band: np.ndarray  # (KH, C, columns, F / C, out columns)
+Tile = tuple[slice, slice]  # images, channels
 
 
 class Layout:
-    """Where a tile's rows lie: image after image, `height` rows each, a multiple of the stride."""
+    """How one class of rows is laid out: planes of pixel columns, images side by side, rows in blocks."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        stride, pad = geometry.stride[0], geometry.pad[0]
-        self.height = -(-(geometry.size[0] + 2 * pad) // stride) * stride
-        self.image = slice(pad, pad + geometry.size[0])
-        self.out_h, self.out_height = geometry.out_size[0], self.height // stride
-        self.overhang = geometry.dilation[0] * (geometry.kernel[0] - 1)  # the last image's last tap row reads beyond it
-        self.stride, self.dilation = stride, geometry.dilation[0]
+    def __init__(self, geometry: Geometry, rows: RowClass, block: int, many: int) -> None:
+        self.geometry, self.rows, self.block, self.many = geometry, rows, block, many
+        reach = [j * geometry.dilation[1] for j in range(geometry.kernel[1])]
+        self.taps = [(position % geometry.stride[1], position // geometry.stride[1]) for position in reach]
+        self.planes = sorted({plane for plane, _ in self.taps})
+        self.width = geometry.out_size[1] + self.taps[-1][1]  # of one image in a row
+        self.blocks = -(-rows.count // block)
+        self.tap_rows = -(-geometry.kernel[0] // rows.stride)  # at most so many output rows see an input row
 
-    def pixels(self, images: int, channels: int, width: int, dtype: np.dtype) -> np.ndarray:
-        return np.zeros((channels, images * self.height + self.overhang, width), dtype)
+    def columns(self, plane: int) -> tuple[slice, slice]:
+        """Return which positions of an image's row hold pixels of that plane, and which pixel columns."""
+        return inside(plane - self.geometry.pad[1], self.geometry.stride[1], self.width, self.geometry.size[1])
 
-    def images(self, pixels: np.ndarray) -> np.ndarray:
-        """View pixels (C, rows, W) as images (n, C, H, W)."""
-        channels, rows, width = pixels.shape
-        rows -= self.overhang
-        return pixels[:, :rows].reshape(channels, -1, self.height, width)[:, :, self.image].transpose(1, 0, 2, 3)
+    def workspace(self, shape: tuple[int, int], dtype: np.dtype, *, backward: bool) -> tuple[np.ndarray, ...]:
+        """Return arrays for `shape` (images, channels): pixels, dout between zeros (or nothing), and two products."""
+        images, channels = shape
+        pixels = (self.geometry.stride[1], channels, self.rows.rows, images, self.width)
+        above = self.tap_rows - 1
+        padded = (1, channels, self.rows.count + 2 * above + self.block, self.many, images, self.width)
+        length = images * self.width
+        product = (channels, self.blocks, self.block * self.many, length)
+        if backward:
+            product = (channels, -(-(self.rows.count + above) // self.block), self.block, length)
+        dout = np.zeros(padded if backward else 0, dtype)
+        return np.zeros(pixels, dtype), dout, np.empty(product, dtype), np.empty(product, dtype)
 
-    def seen_by(self, tap_row: int, pixels: np.ndarray, block: Block) -> np.ndarray:
-        """View the pixels that one tap row sees from every output row, those between two images too."""
-        first = tap_row * self.dilation
-        return pixels[:, first : first + pixels.shape[1] - self.overhang : self.stride, block.columns]
+    def workspaces(self, dtype: np.dtype, *, backward: bool) -> Workspaces:
+        return Workspaces(lambda shape: self.workspace(shape, dtype, backward=backward))
+
+    def copy_pixels(self, x: np.ndarray, pixels: np.ndarray) -> None:
+        """Fill pixels (plane, C, row, n, width) from x (n, C, H, W); the padding stays zero."""
+        into, rows = inside(self.rows.start, self.rows.spread, self.rows.rows, self.geometry.size[0])
+        for plane in self.planes:
+            across, columns = self.columns(plane)
+            pixels[plane][:, into, :, across] = x[:, :, rows, columns].transpose(1, 2, 0, 3)
 
 
 def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, 1, KH, KW) and b (F,)."""
-    layout, channels = Layout(geometry), x.shape[1]
     out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
-    out_c = out.reshape(len(x), channels, len(w) // channels, *geometry.out_size)
-    bias = b.reshape(channels, -1, 1, 1)
-    spaces = Workspaces(lambda images: layout.pixels(images, channels, x.shape[3], x.dtype))
-    blocks = _blocks(w, channels, geometry)
+    many = len(w) // x.shape[1]  # filters of one channel
+    out_c = out.reshape(len(x), x.shape[1], many, *geometry.out_size)
+    bias = b.reshape(x.shape[1], 1, many, 1)
+    for layout in _layouts(x, w, geometry):
+        bands = _forward_bands(w, layout)
+        spaces = layout.workspaces(x.dtype, backward=False)
 
-    def task(tile: slice) -> None:
-        with spaces.borrow(tile.stop - tile.start) as pixels:
-            layout.images(pixels)[...] = x[tile]
-            for block in blocks:
-                band = block.band.reshape(*block.band.shape[:3], -1)  # (KH, C, columns, F/C * out columns)
-                total = np.matmul(layout.seen_by(0, pixels, block), band[0])
-                for i in range(1, len(band)):
-                    total += np.matmul(layout.seen_by(i, pixels, block), band[i])
-                total = total.reshape(channels, -1, layout.out_height, *block.band.shape[3:])[:, :, : layout.out_h]
-                np.add(total.transpose(1, 0, 3, 2, 4), bias, out=out_c[tile, ..., block.out_columns])
+        def task(tile: Tile, layout: Layout = layout, bands: np.ndarray = bands, spaces: Workspaces = spaces) -> None:
+            part, rows = x[tile], layout.rows
+            with spaces.borrow(part.shape[:2]) as (pixels, _, total, product):
+                layout.copy_pixels(part, pixels)
+                seen = stack(
+                    pixels, layout.blocks, rows.stride * layout.block, bands.shape[4]
+                )  # (plane, C, block, ...)
+                for j, (plane, shift) in enumerate(layout.taps):
+                    np.matmul(bands[j, tile[1]], seen[plane], out=product if j else total)
+                    if j:
+                        _add_shifted(product, total, -shift)
+                lines = total.reshape(len(total), -1, many, total.shape[3])  # (C, p, m, n * width)
+                lines += bias[tile[1]]
+                lines = lines[:, : rows.count].reshape(len(lines), rows.count, many, len(part), layout.width)
+                out_c[(*tile, slice(None), rows.out_rows)] = lines[..., : out.shape[3]].transpose(3, 0, 2, 1, 4)
 
-    run_tiles(task, _tiles(x))
+        run_tiles(task, _tiles(x, layout))
     return out
 
 
@@ -84,70 +104,135 @@ def depthwise_backward(
     dout: np.ndarray, x: np.ndarray, w: np.ndarray, geometry: Geometry
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return dx and dw, the gradients of `depthwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
-    layout, channels = Layout(geometry), x.shape[1]
-    dx = np.zeros_like(x)
-    dout_c = dout.reshape(len(x), channels, len(w) // channels, *geometry.out_size)
-    spaces = Workspaces(lambda images: layout.pixels(images, channels, x.shape[3], x.dtype))
-    blocks = _blocks(w, channels, geometry)
-    dbands = [np.zeros_like(block.band) for block in blocks]
+    many = len(w) // x.shape[1]
+    dx, dw = np.zeros_like(x), np.zeros((geometry.kernel[1], x.shape[1], many, geometry.kernel[0]), x.dtype)
+    dout_c = dout.reshape(len(x), x.shape[1], many, *geometry.out_size)
+    for layout in _layouts(x, w, geometry):
+        bands = [_backward_bands(w, layout, phase) for phase in range(min(layout.rows.stride, geometry.kernel[0]))]
+        spaces = layout.workspaces(x.dtype, backward=True)
+        window = layout.rows.stride * (layout.block - 1) + geometry.kernel[0]
+        dbands = np.zeros((*dw.shape[:2], layout.block * many, window), x.dtype)
 
-    for block, dband in zip(blocks, dbands, strict=True):
+        def task(
+            tile: Tile, layout: Layout = layout, bands: list[np.ndarray] = bands, spaces: Workspaces = spaces,
+            shape: tuple[int, ...] = dbands.shape,
+        ) -> np.ndarray:  # fmt: skip
+            rows, above, part = layout.rows, layout.tap_rows - 1, np.zeros(shape, x.dtype)
+            with spaces.borrow(x[tile].shape[:2]) as (pixels, padded, total, product):
+                upstream = dout_c[(*tile, slice(None), rows.out_rows)]  # (n, C, m, p, q)
+                into = padded[0, :, above : above + rows.count, ..., : dout.shape[3]]
+                into[...] = upstream.transpose(1, 3, 2, 0, 4)
+                layout.copy_pixels(x[tile], pixels)
+                _band_gradients(padded, pixels, part[:, tile[1]], layout)
+                for phase, of_taps in enumerate(bands):
+                    _input_gradient(padded, of_taps[:, tile[1]], dx[tile], total, product, layout, phase)
+            return part
 
-        def task(tile: slice, block: Block = block) -> np.ndarray:
-            kernel_h, _, seen, *shape = block.band.shape
-            band = block.band.reshape(kernel_h, channels, seen, -1)
-            images = tile.stop - tile.start
-            upstream = np.zeros((channels, images, layout.out_height, *shape), x.dtype)  # zero between the images
-            upstream[:, :, : layout.out_h] = dout_c[tile, ..., block.out_columns].transpose(1, 0, 3, 2, 4)
-            upstream = upstream.reshape(channels, images * layout.out_height, -1)
-            part = np.empty_like(band)
-            dpixels = layout.pixels(images, channels, x.shape[3], x.dtype)
-            with spaces.borrow(images) as pixels:
-                layout.images(pixels)[...] = x[tile]
-                for i in range(kernel_h):
-                    np.matmul(layout.seen_by(i, pixels, block).transpose(0, 2, 1), upstream, out=part[i])
-                    into = layout.seen_by(i, dpixels, block)
-                    into += np.matmul(upstream, band[i].transpose(0, 2, 1))
-            dx[tile] += layout.images(dpixels)
-            return part.reshape(block.band.shape)
-
-        run_tiles(task, _tiles(x), into=dband)
-
-    dw = np.zeros((geometry.kernel[0], geometry.kernel[1], channels, len(w) // channels), x.dtype)
-    for block, dband in zip(blocks, dbands, strict=True):
-        for j in range(geometry.kernel[1]):
-            dw[:, j] += _diagonal(dband, block, j, geometry).sum(axis=3)
-    return dx, dw.transpose(2, 3, 0, 1).reshape(w.shape)
+        run_tiles(task, _tiles(x, layout), into=dbands)
+        dw += _sum_of_diagonals(dbands, layout)
+    return dx, dw.transpose(1, 2, 3, 0).reshape(w.shape)
 
 
-def _blocks(w: np.ndarray, channels: int, geometry: Geometry) -> list[Block]:
-    """Cut the output columns into blocks and lay the filters along the diagonals of their bands."""
-    taps = w.reshape(channels, -1, *geometry.kernel)  # (C, F / C, KH, KW)
-    reach = (geometry.kernel[1] - 1) * geometry.dilation[1]
-    blocks = []
-    for first in range(0, geometry.out_size[1], BLOCK):
-        stop = min(first + BLOCK, geometry.out_size[1])
-        left = max(0, first * geometry.stride[1] - geometry.pad[1])
-        right = min(geometry.size[1], (stop - 1) * geometry.stride[1] - geometry.pad[1] + reach + 1)
-        columns = slice(left, max(left, right))
-        shape = (geometry.kernel[0], channels, columns.stop - left, taps.shape[1], stop - first)
-        block = Block(slice(first, stop), columns, np.zeros(shape, w.dtype))
-        for j in range(geometry.kernel[1]):
-            _diagonal(block.band, block, j, geometry)[...] = taps[..., j].transpose(2, 0, 1)[..., None]
-        blocks.append(block)
-    return blocks
+def _band_gradients(padded: np.ndarray, pixels: np.ndarray, bands: np.ndarray, layout: Layout) -> None:
+    """Write one tile's gradients of the bands, (KW, C, block * m, window); only their diagonals will count."""
+    upstream = stack(padded, layout.blocks, layout.block, bands.shape[2], first=layout.tap_rows - 1)[0]
+    seen = stack(pixels, layout.blocks, layout.rows.stride * layout.block, bands.shape[3]).swapaxes(3, 4)
+    for j, (plane, shift) in enumerate(layout.taps):
+        length = seen.shape[3] - shift
+        np.matmul(upstream[..., :length], seen[plane][:, :, shift:]).sum(axis=1, out=bands[j])
 
 
-def _diagonal(band: np.ndarray, block: Block, tap: int, geometry: Geometry) -> np.ndarray:
-    """View the entries of the band that tap column `tap` owns: (KH, C, F / C, output columns that see a pixel)."""
-    stride = geometry.stride[1]
-    start = block.out_columns.start * stride - geometry.pad[1] + tap * geometry.dilation[1] - block.columns.start
-    positions, pixels = inside(start, stride, band.shape[4], band.shape[2])
-    down, across = band.strides[2], band.strides[4]
-    shape = (band.shape[0], band.shape[1], band.shape[3], positions.stop - positions.start)
-    strides = (*band.strides[:2], band.strides[3], stride * down + across)
-    return strided_view(band, shape, strides, pixels.start * down + positions.start * across)
+def _sum_of_diagonals(bands: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return dw, (KW, C, m, KH), from the gradients of the bands: the adjoint of `_forward_bands`."""
+    block, stride, kernel_h = layout.block, layout.rows.stride, layout.geometry.kernel[0]
+    bands = bands.reshape(*bands.shape[:2], block, layout.many, -1)
+    rows = [bands[:, :, r, :, stride * r : stride * r + kernel_h] for r in range(block)]
+    return np.sum(rows, axis=0)
 
 
-def _tiles(x: np.ndarray) -> list[slice]:
-    return split_batch(len(x), max(1, TILE_BYTES * len(x) // max(1, x.nbytes)))
+def _input_gradient(
+    padded: np.ndarray,
+    bands: np.ndarray,
+    dx: np.ndarray,
+    total: np.ndarray,
+    product: np.ndarray,
+    layout: Layout,
+    phase: int,
+) -> None:
+    """Add to one tile's dx what reaches the input rows phase, phase + stride, ...: one plane at a time."""
+    rows, block = layout.rows.every(phase), layout.block
+    into, pixel_rows = inside(rows.start, rows.spread, layout.rows.count + layout.tap_rows - 1, layout.geometry.size[0])
+    count = into.stop - into.start  # rows outside the image need no gradient
+    blocks, window = -(-count // block), bands.shape[4] // layout.many
+    first = into.start + layout.tap_rows + block - 1 - window
+    seen = stack(padded, blocks, block, bands.shape[4], first=first)[0]
+    total, product = (_first(array, (bands.shape[1], blocks, block, seen.shape[3])) for array in (total, product))
+    for plane in layout.planes:
+        taps = [(j, shift) for j, (tap_plane, shift) in enumerate(layout.taps) if tap_plane == plane]
+        fresh = taps[0][1] == 0
+        if not fresh:
+            total.fill(0)
+        for j, shift in taps:
+            np.matmul(bands[j], seen, out=total if fresh else product)
+            if not fresh:
+                _add_shifted(product, total, shift)
+            fresh = False
+        across, columns = layout.columns(plane)
+        image = total.reshape(len(total), blocks * block, len(dx), layout.width)
+        gradient, into_dx = image[:, :count, :, across].transpose(2, 0, 1, 3), dx[:, :, pixel_rows, columns]
+        if rows_are_disjoint(layout.geometry):
+            into_dx[...] = gradient
+        else:
+            into_dx += gradient
+
+
+def _first(workspace: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """View the first entries of a workspace as an array of that shape."""
+    return workspace.reshape(-1)[: prod(shape)].reshape(shape)
+
+
+def _add_shifted(product: np.ndarray, total: np.ndarray, shift: int) -> None:
+    """Add product to total, moved to the right by `shift` columns.
+
+    Both are one flat array to NumPy, which adds many short rows four times slower. What moves over the end of an
+    image's row meets padding there: forward, columns that are never read; backward, it is zero itself.
+    """
+    total, product = total.reshape(-1), product.reshape(-1)
+    keep = len(total) - abs(shift)
+    total[max(0, shift) :][:keep] += product[max(0, -shift) :][:keep]
+
+
+def _forward_bands(w: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return, for each tap column, the filters of a block: (KW, C, 1, block * m, rows that the block sees)."""
+    block, stride = layout.block, layout.rows.stride
+    taps = w.reshape(-1, layout.many, *layout.geometry.kernel).transpose(3, 0, 1, 2)  # (KW, C, m, KH)
+    bands = np.zeros((*taps.shape[:2], block, layout.many, stride * (block - 1) + taps.shape[3]), w.dtype)
+    for r in range(block):
+        bands[:, :, r, :, stride * r : stride * r + taps.shape[3]] = taps
+    return bands.reshape(*taps.shape[:2], 1, block * layout.many, -1)
+
+
+def _backward_bands(w: np.ndarray, layout: Layout, phase: int) -> np.ndarray:
+    """Return the same for a block of input rows and the output rows that see them: (KW, C, 1, block, window * m)."""
+    block = layout.block
+    taps = w.reshape(-1, layout.many, *layout.geometry.kernel).transpose(3, 0, 2, 1)  # (KW, C, KH, m)
+    taps = taps[:, :, phase :: layout.rows.stride][:, :, ::-1]  # output rows rise, so tap rows fall
+    bands = np.zeros((*taps.shape[:2], block, taps.shape[2] + block - 1, layout.many), w.dtype)
+    for r in range(block):
+        bands[:, :, r, r : r + taps.shape[2]] = taps
+    return bands.reshape(*taps.shape[:2], 1, block, -1)
+
+
+def _layouts(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> list[Layout]:
+    block = max(1, min(BLOCK, geometry.out_size[0]))
+    return [Layout(geometry, rows, block, len(w) // x.shape[1]) for rows in row_classes(geometry, block)]
+
+
+def _tiles(x: np.ndarray, layout: Layout) -> list[Tile]:
+    """Cut the images until rows are just long enough, then the channels until the pixels of a tile fit in cache."""
+    blocks = split_batch(len(x), -(-LENGTH // layout.width))
+    images = blocks[0].stop if blocks else 1
+    per_channel = images * layout.width * layout.rows.rows * len(layout.planes) * x.itemsize
+    parts = -(-x.shape[1] // max(1, TILE_BYTES // per_channel))
+    channels = -(-x.shape[1] // parts)
+    return [(block, slice(c, c + channels)) for block in blocks for c in range(0, x.shape[1], channels)]

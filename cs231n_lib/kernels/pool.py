@@ -2,19 +2,23 @@
 
 A window of pool_h x pool_w pixels is a loop over its taps: tap (i, j) of all windows is one strided slice of x. NumPy
 works on whole slices, a tile of images at a time so that the slices stay in cache.
+
+Arithmetic on short strided rows costs NumPy four times what it costs on one long array, so the backward passes copy the
+pixels into planes first, one for each row and column modulo the stride. There tap (i, j) of all windows is one
+contiguous slice: window (p, q) sees number p * width + q, further on by the tap's shift.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from cs231n_lib.kernels.geometry import Pair, as_pair, check_dout, check_float_array, output_size
-from cs231n_lib.kernels.threads import run_tiles, split_batch
+from cs231n_lib.kernels.geometry import Pair, as_pair, check_dout, check_float_array, inside, output_size
+from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
-TILE_BYTES = 1 << 18  # x, out and their temporaries of one tile stay in a core's L2 cache
+TILE_BYTES = 1 << 19  # pixels of a tile: smaller ones make more calls, larger ones leave the cache
 
 
 class Windows(NamedTuple):
@@ -72,19 +76,37 @@ def max_pool_backward_fast(dout: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
     x, out, windows = cache
     check_dout("max_pool_backward_fast", dout, out.shape, x.dtype)
     dx = np.zeros_like(x)
+    planes = Planes(windows, x.shape[2:])
+
+    def make(shape: tuple[int, int]) -> tuple[np.ndarray, ...]:
+        """Return pixels, their gradients, best, what is left of dout, a mask, and what one tap receives."""
+        images_of = [(*planes.kinds, *shape, *planes.size)] * 2 + [(*shape, *planes.size)] * 4
+        arrays = tuple(np.zeros(shape, x.dtype) for shape in images_of)
+        arrays[2].fill(np.nan)  # beside the windows nothing is the maximum
+        return arrays
+
+    spaces = Workspaces(make)
 
     def task(tile: slice) -> None:
-        best, upstream = out[tile], dout[tile]
-        has_nan = bool(np.isnan(best).any())  # NaN equals nothing, so it needs its own test
-        waiting = np.ones(best.shape, bool)  # windows whose maximum is still to come
-        for rows, columns in _taps(windows):
-            seen = x[tile, :, rows, columns]
-            wins = seen == best
-            if has_nan:
-                wins |= np.isnan(seen)
-            wins &= waiting
-            waiting ^= wins
-            dx[tile, :, rows, columns] += upstream * wins
+        with spaces.borrow((tile.stop - tile.start, x.shape[1])) as (pixels, grads, best, left, mask, share):
+            planes.read(x[tile], pixels)
+            windows_of = (..., slice(windows.out_size[0]), slice(windows.out_size[1]))
+            best[windows_of], left[windows_of] = out[tile], dout[tile]
+            has_nan = bool(np.isnan(out[tile]).any())  # NaN equals nothing, so it needs its own test
+            for plane, shift in planes.taps:
+                count = best.size - shift
+                seen, waiting = pixels[plane].reshape(-1)[shift:], left.reshape(-1)[:count]
+                wins = seen == best.reshape(-1)[:count]
+                if has_nan:
+                    wins |= np.isnan(seen)
+                chosen, into = mask.reshape(-1)[:count], grads[plane].reshape(-1)[shift:]
+                chosen[...] = wins  # 0 or 1: NumPy multiplies faster by numbers than by truth values
+                # The first tap of a plane has no shift and finds it empty.
+                passed = np.multiply(waiting, chosen, out=share.reshape(-1)[:count] if shift else into)
+                waiting -= passed  # nothing is left for a later tap with the same value
+                if shift:
+                    into += passed
+            planes.write(grads, dx[tile])
 
     run_tiles(task, _tiles(x))
     return dx
@@ -123,14 +145,56 @@ def avg_pool_backward_fast(dout: np.ndarray, cache: AvgPoolCache) -> np.ndarray:
     x_shape, dtype, windows = cache
     check_dout("avg_pool_backward_fast", dout, (*x_shape[:2], *windows.out_size), dtype)
     dx = np.zeros(x_shape, dtype)
+    planes = Planes(windows, x_shape[2:])
+
+    def make(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros((*planes.kinds, *shape, *planes.size), dtype), np.zeros((*shape, *planes.size), dtype)
+
+    spaces = Workspaces(make)
 
     def task(tile: slice) -> None:
-        share = dout[tile] / (windows.pool[0] * windows.pool[1])
-        for rows, columns in _taps(windows):
-            dx[tile, :, rows, columns] += share
+        with spaces.borrow((tile.stop - tile.start, x_shape[1])) as (grads, share):
+            grads.fill(0)
+            np.divide(
+                dout[tile], windows.pool[0] * windows.pool[1],
+                out=share[:, :, : windows.out_size[0], : windows.out_size[1]],
+            )  # fmt: skip
+            for plane, shift in planes.taps:
+                grads[plane].reshape(-1)[shift:] += share.reshape(-1)[: share.size - shift]
+            planes.write(grads, dx[tile])
 
     run_tiles(task, _tiles(dx))
     return dx
+
+
+class Planes:
+    """Pixels by row and column modulo the stride: arrays (rows, columns modulo the stride, n, C, *size)."""
+
+    def __init__(self, windows: Windows, image: Sequence[int]) -> None:
+        self.image, self.stride = image, windows.stride
+        most = [(pool - 1) // stride for pool, stride in zip(windows.pool, windows.stride, strict=True)]
+        self.size = (windows.out_size[0] + most[0], windows.out_size[1] + most[1])
+        self.kinds = (min(windows.pool[0], windows.stride[0]), min(windows.pool[1], windows.stride[1]))
+        self.taps = [
+            ((i % self.stride[0], j % self.stride[1]), i // self.stride[0] * self.size[1] + j // self.stride[1])
+            for i in range(windows.pool[0])
+            for j in range(windows.pool[1])
+        ]  # (plane, shift) of each tap, in reading order
+
+    def _parts(self) -> Iterator[tuple[tuple, tuple]]:
+        """Yield where each plane lies in the array of planes, and where its pixels lie in an image."""
+        for a, b in np.ndindex(*self.kinds):
+            into_rows, rows = inside(a, self.stride[0], self.size[0], self.image[0])
+            into_columns, columns = inside(b, self.stride[1], self.size[1], self.image[1])
+            yield (a, b, ..., into_rows, into_columns), (..., rows, columns)
+
+    def read(self, x: np.ndarray, planes: np.ndarray) -> None:
+        for plane, pixels in self._parts():
+            planes[plane] = x[pixels]
+
+    def write(self, planes: np.ndarray, dx: np.ndarray) -> None:
+        for plane, pixels in self._parts():
+            dx[pixels] = planes[plane]
 
 
 def _windows(function: str, x: np.ndarray, pool_h: int, pool_w: int, stride: int | Pair) -> Windows:
@@ -147,12 +211,6 @@ def _span(tap: int, axis: int, windows: Windows) -> slice:
     """Return the pixels along one axis that tap number `tap` of all windows sees."""
     stride = windows.stride[axis]
     return slice(tap, tap + (windows.out_size[axis] - 1) * stride + 1, stride)
-
-
-def _taps(windows: Windows) -> Iterator[tuple[slice, slice]]:
-    for i in range(windows.pool[0]):
-        for j in range(windows.pool[1]):
-            yield _span(i, 0, windows), _span(j, 1, windows)
 
 
 def _tiles(x: np.ndarray) -> list[slice]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -57,38 +57,74 @@ _one_blas_thread = _OneBlasThread()
 def run_tiles(task: Callable[[Any], Any], tiles: Sequence[Any], into: np.ndarray | None = None) -> None:
     """Call `task` on every tile; add what it returns to `into`, in the order of the tiles.
 
-    As many workers run as BLAS has threads (OMP_NUM_THREADS, or threadpoolctl's `threadpool_limits`).
+    As many workers run as BLAS has threads (OMP_NUM_THREADS, or threadpoolctl's `threadpool_limits`): this thread and
+    helpers that stay for the next call.
     """
     with _one_blas_thread as threads:
         workers = min(threads, len(tiles))
+        results = _OrderedSum(into)
         if workers < 2:
-            _add_up(map(task, tiles), into)
-        else:
-            with ThreadPoolExecutor(workers) as pool:
-                _add_up(pool.map(task, tiles), into)
+            for number, tile in enumerate(tiles):
+                results.add(number, task(tile))
+            return
+        waiting = iter(enumerate(tiles))  # shared by the workers
+
+        def work() -> None:
+            while (numbered := next(waiting, None)) is not None:
+                results.add(numbered[0], task(numbered[1]))
+
+        helpers = [_pool(os.getpid(), threads - 1).submit(work) for _ in range(workers - 1)]
+        try:
+            work()
+        finally:
+            for _ in waiting:  # after an error there is nothing left to do
+                pass
+            started = [helper for helper in helpers if not helper.cancel()]
+            wait(started)
+        for helper in started:
+            helper.result()  # raises what the helper met
 
 
-def _add_up(parts: Iterable[Any], into: np.ndarray | None) -> None:
-    for part in parts:
-        if into is not None:
-            into += part
+@cache
+def _pool(process: int, helpers: int) -> ThreadPoolExecutor:
+    """Return helpers of this process: a fork inherits the pool but none of its threads."""
+    return ThreadPoolExecutor(helpers, thread_name_prefix="cs231n-kernels")
+
+
+class _OrderedSum:
+    """Add parts that come in any order in the order of their numbers, so that rounding does not depend on chance."""
+
+    def __init__(self, into: np.ndarray | None) -> None:
+        self._into = into
+        self._lock = threading.Lock()
+        self._early: dict[int, np.ndarray] = {}
+        self._next = 0
+
+    def add(self, number: int, part: np.ndarray | None) -> None:
+        if self._into is None or part is None:
+            return
+        with self._lock:
+            self._early[number] = part
+            while self._next in self._early:
+                self._into += self._early.pop(self._next)
+                self._next += 1
 
 
 class Workspaces:
     """Buffers that the tiles of one call share, one set in use per worker; gone when the call returns."""
 
-    def __init__(self, make: Callable[[int], Any]) -> None:
+    def __init__(self, make: Callable[[Any], Any]) -> None:
         self._make = make
-        self._free: dict[int, list[Any]] = defaultdict(list)
+        self._free: dict[Any, list[Any]] = defaultdict(list)
 
     @contextmanager
-    def borrow(self, images: int) -> Iterator[Any]:
-        """Lend a workspace for that many images: one returned earlier (its contents are stale), or a new one."""
-        free = self._free[images]
+    def borrow(self, size: Any) -> Iterator[Any]:
+        """Lend a workspace of that size: one returned earlier (its contents are stale), or a new one."""
+        free = self._free[size]
         try:
             workspace = free.pop()  # atomic, and so is append: no lock is needed
         except IndexError:
-            workspace = self._make(images)
+            workspace = self._make(size)
         yield workspace
         free.append(workspace)
 

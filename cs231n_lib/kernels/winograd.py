@@ -60,6 +60,7 @@ def winograd_backward(
                 part = plan.split_groups(v, x.shape[1]).swapaxes(2, 3) @ dm
                 du = part if du is None else np.add(du, part, out=du)
                 np.matmul(dm, u_transposed, out=plan.split_groups(v, x.shape[1]))  # v is dV from here on
+                del dm  # the largest array of a strip is not needed any more
                 spill = plan.points_to_pixels(v, dx, strip, spill)
         return du
 

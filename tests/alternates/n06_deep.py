@@ -11,8 +11,6 @@ from tests.alternates import UNUSUAL, unusual
 UNUSUAL += [
     ("deep-q1", ["E", "d", "C", "A"]),
     ("deep-q1", np.array(["A", "C", "D", "E"])),
-    ("deep-q2", {"adam": 0.0999, "sgd": 1 / 5, "momentum": 2, "adagrad": 1e-3, "rmsprop": np.float32(0.1)}),
-    ("deep-q2", {"sgd": 0.2, "momentum": 1.99, "adagrad": 0.1 / math.sqrt(10_000), "rmsprop": 0.1, "adam": 0.1}),
     ("deep-overfit", {"weight_scale": math.sqrt(2 / 100), "learning_rate": 1e-2}),
     ("deep-overfit", {"learning_rate": np.float64(0.03), "weight_scale": 0.11, "why": "a good region"}),
 ]

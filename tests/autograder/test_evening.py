@@ -241,4 +241,4 @@ def test_a_manual_score_from_formgrader_reaches_the_report(course):
         grade.manual_score, grade.needs_manual_grade = 2.0, False
         book.db.commit()
     text = Path(write_reports(graded, "a1")["questions.csv"]).read_text()
-    assert '"reference","N01_knn","knn-q1","2","3","ok"' in text
+    assert '"reference","N01_knn","knn-q1","2","3","partly"' in text

@@ -142,3 +142,36 @@ def test_a_server_that_is_killed_is_started_again_and_leaves_nothing_running(mak
     server.process.wait()
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old))
     assert server.ask("test", make_job((RIGHT, TESTS)).__dict__)["verdicts"][0]["points"] == 2.0
+
+
+def test_a_drawn_question_is_judged_for_the_name_in_the_notebook_and_the_name_is_kept(make_job):
+    tests = 'from cs231n_lib.check import check\nresult = check("conv-q1", sizes, student=student)\nresult.points'
+    answer = (
+        "from cs231n_lib.check import question\nstudent = {!r}\nn = question('conv-q1', 'ada')\n"
+        "h, w = ((n[k] + 2 * n['pad'] - n['kernel']) // n['stride'] + 1 for k in ('height', 'width'))\n"
+        "one = n['channels'] * n['kernel'] ** 2\n"
+        "f = n['filters']\nsizes = dict(height=h, width=w, parameters=f * (one + 1), multiply_adds=h * w * one * f)\n"
+        "sizes['reach'] = 1 + n['layers'] * (n['kernel'] - 1)"
+    )
+    right = verdicts(make_job((answer.format("ada"), tests)))["q0-tests"]
+    assert (right["points"], right["status"], right["student"]) == (0.5, "passed", "ada")
+    copied = verdicts(make_job((answer.format("bob"), tests)))["q0-tests"]
+    assert copied["points"] <= 0.2
+    assert copied["student"] == "bob"
+    evil = answer.format("ada") + "\nclass Name(str):\n    pass\nstudent = Name('ada' * 1000)"
+    assert verdicts(make_job((evil, tests)))["q0-tests"]["points"] == 0.0
+    assert verdicts(make_job((answer.format("ada") + "\ndel student", tests)))["q0-tests"]["status"] == "error"
+    assert verdicts(make_job((RIGHT, TESTS)))["q0-tests"]["student"] is None
+
+
+def test_a_notebook_that_imports_torch_has_it_in_its_box_and_no_other_heavy_package():
+    from autograder.grading import Template
+    from autograder.source import read_source, to_notebook
+    from tests.cells import SOURCE
+
+    def absent(notebook):
+        return set(Template("t", to_notebook(read_source(SOURCE / notebook))).forbid)
+
+    assert "torch" not in absent("a3/N11_pytorch.py")
+    assert {"scipy", "sklearn", "numba", "pandas"} <= absent("a3/N11_pytorch.py")
+    assert "torch" in absent("a1/N01_knn.py")

@@ -3,8 +3,9 @@
 import csv
 import io
 
-from autograder.feedback import clean_markdown, highlight
-from autograder.gradebook import disarm
+from autograder.feedback import clean_markdown, highlight, tried
+from autograder.grading import Graded
+from autograder.normalise import Answers
 from autograder.report import questions_csv, render, scores_csv
 from autograder.results import Row, StudentResult
 
@@ -24,8 +25,11 @@ def results():
 
 def test_scores_csv_is_quoted_and_guards_formulas():
     head, line = csv.reader(io.StringIO(scores_csv(results())))
-    assert head == ["student", "score", "max_score", "waiting", "knn-no_loops", "knn-q1", "knn-one_loop"]
-    assert line == ["'" + EVIL, "8", "15", "1", "8", "", "0"]
+    assert head == [
+        *["student", "total", "max_score", "waiting", "score", "late_days", "late_penalty"],
+        *["knn-no_loops", "knn-q1", "knn-one_loop"],
+    ]
+    assert line == ["'" + EVIL, "8", "15", "1", "8", "0", "0", "8", "", "0"]
 
 
 def test_questions_csv_says_why():
@@ -57,5 +61,19 @@ def test_code_is_escaped():
     assert "<script>" not in highlight("x = '<script>'")
 
 
-def test_disarmed_markdown_has_no_tags_but_keeps_inequalities():
-    assert disarm("a < b and <b>x</b> <!-- --> </p>") == "a < b and &lt;b>x&lt;/b> &lt;!-- --> &lt;/p>"
+def test_feedback_says_what_was_tried_and_not_what_the_hidden_tests_are():
+    def verdict(text):
+        return Graded(
+            None, Answers(), {"verdicts": [{"grade_id": "q-tests", "outputs": [{"data": {"text/plain": text}}]}]}
+        )
+
+    head = "✗ q · Title: not yet right\n  0 of 4 points so far\n"
+    assert tried(verdict(head + "  ✓ shape  ✓ as many test as training rows  ✗ 3-4-5 triangle"), "q") == [
+        (True, "shape"),
+        (True, "as many test as training rows"),
+        (False, "3-4-5 triangle"),
+    ]
+    passed = verdict(head + "  ✓ shape  ✓ hidden: ties  ✓ hidden: uint8")
+    assert tried(passed, "q") == [(True, "shape"), (True, "hidden tests")]
+    assert tried(verdict(head + "  ✓ shape  ✗ hidden tests"), "q") == [(True, "shape"), (False, "hidden tests")]
+    assert tried(verdict(""), "q") == tried(Graded(None, Answers(), {}), "q") == []

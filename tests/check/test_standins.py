@@ -71,6 +71,66 @@ def test_convolution_and_pooling(rng):
     check_gradient(lambda v: standins.max_pool_forward_naive(v, pool_h=3, pool_w=3, stride=2)[0], x, dx, dpool)
 
 
+def test_layer_norm_and_group_norm(rng):
+    x, gamma, beta = 3 + 2 * rng.normal(size=(5, 4)), rng.normal(size=4), rng.normal(size=4)
+    out, cache = standins.layernorm_forward(x, gamma, beta)
+    np.testing.assert_allclose(out, gamma * (x - cache[2]) / np.sqrt(cache[3] + 1e-5) + beta)
+    np.testing.assert_allclose(cache[2][:, 0], x.mean(axis=1))
+    dout = rng.normal(size=x.shape)
+    dx, dgamma, dbeta = standins.layernorm_backward(dout, cache)
+    check_gradient(lambda v: standins.layernorm_forward(v, gamma, beta)[0], x, dx, dout, rtol=1e-5)
+    check_gradient(lambda v: standins.layernorm_forward(x, v, beta)[0], gamma, dgamma, dout)
+    np.testing.assert_allclose(dbeta, dout.sum(axis=0))
+
+    maps, wide = rng.normal(size=(2, 6, 3, 2)), rng.normal(size=(1, 6, 1, 1))
+    out, cache = standins.spatial_groupnorm_forward(maps, wide, wide, 3)
+    first = maps[0, :2]
+    np.testing.assert_allclose(out[0, 1], wide[0, 1] * ((first[1] - first.mean()) / np.sqrt(first.var() + 1e-5) + 1))
+    dout = rng.normal(size=maps.shape)
+    dx, dgamma, dbeta = standins.spatial_groupnorm_backward(dout, cache)
+    assert dgamma.shape == dbeta.shape == (1, 6, 1, 1)
+    check_gradient(lambda v: standins.spatial_groupnorm_forward(v, wide, wide, 3)[0], maps, dx, dout, rtol=1e-5)
+    with pytest.raises(ValueError, match="groups must divide the 6 channels, got 4"):
+        standins.spatial_groupnorm_forward(maps, wide, wide, 4)
+
+
+def test_spatial_batchnorm_uses_the_batchnorm_that_it_is_given(rng):
+    x, ones, state = rng.normal(size=(3, 4, 2, 5)), np.ones(4), (np.zeros(4), np.ones(4))
+    out, cache, mean, _ = standins.spatial_batchnorm_forward(
+        x, ones, 0 * ones, *state, train=True, batchnorm_forward=standins.batchnorm_forward
+    )
+    np.testing.assert_allclose(out.mean(axis=(0, 2, 3)), 0, atol=1e-12)
+    np.testing.assert_allclose(mean, 0.1 * x.mean(axis=(0, 2, 3)))
+    dx, _, dbeta = standins.spatial_batchnorm_backward(x, cache, batchnorm_backward=standins.batchnorm_backward)
+    assert dx.shape == x.shape
+    np.testing.assert_allclose(dbeta, x.sum(axis=(0, 2, 3)))
+
+
+def test_dropout(rng):
+    x = rng.normal(size=(200, 50))
+    out, factors = standins.dropout_forward(x, keep=0.7, train=True, seed=3)
+    np.testing.assert_allclose(np.unique(factors), [0, 1 / 0.7])
+    assert abs((factors > 0).mean() - 0.7) < 0.03
+    np.testing.assert_array_equal(out, x * factors)
+    np.testing.assert_array_equal(standins.dropout_forward(x, keep=0.7, train=True, seed=3)[1], factors)
+    np.testing.assert_array_equal(standins.dropout_forward(x, keep=0.7, train=False, seed=3)[0], x)
+    np.testing.assert_array_equal(standins.dropout_backward(x, factors), x * factors)
+
+
+def test_convolutions_of_other_kinds(rng):
+    row = np.arange(1.0, 7)[None, None]
+    out = standins.conv1d_forward(row, np.array([[[1.0, 10, 100]]]), np.zeros(1), dilation=2)
+    np.testing.assert_allclose(out, [[[531.0, 642.0]]])
+    x, w, b = rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(4, 3, 1, 3)), rng.normal(size=4)
+    for stride, pad in ((1, 1), (2, 0)):  # with stride 2 and a height of 1, whole rows of pixels are in no window
+        out, cache = standins.conv_forward_columns(x, w, b, stride=stride, pad=pad)
+        np.testing.assert_allclose(out, standins.conv_forward_naive(x, w, b, stride=stride, pad=pad)[0])
+        dout = rng.normal(size=out.shape)
+        wanted = standins.conv_backward_naive(dout, (x, w, b, stride, pad))
+        for got, want in zip(standins.conv_backward_columns(dout, cache), wanted, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+
+
 RIGHT = """
 def relu_forward(x):
     return np.maximum(x, 0), x
@@ -123,6 +183,39 @@ def test_without_the_earlier_notebook_or_under_grading_all_are_standins(hand_in,
     hand_in(RIGHT)
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     assert carried(capsys)[0] == [standins.relu_backward, standins.relu_forward]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a1/N04_two_layer_net",
+        "a2/N07_normalization",
+        "a2/N08_dropout",
+        "a2/N09_convolution",
+        "a2/N10_convnet",
+    ],
+)
+def test_every_layer_of_an_earlier_notebook_comes_into_a3(source, tmp_path, monkeypatch, capsys):
+    import nbformat
+
+    from autograder.source import read_source, to_notebook
+    from tests.cells import SOURCE
+
+    folder, notebook = source.split("/")
+    exercise_ids = {cell.id for cell in read_source(SOURCE / f"{source}.py") if cell.role == "solution"}
+    names = [
+        name for layer in standins.LAYERS for name, (exercise, _) in layer.functions.items() if exercise in exercise_ids
+    ]
+    assert names
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    (tmp_path / folder).mkdir()
+    (tmp_path / "a3").mkdir()
+    nbformat.write(to_notebook(read_source(SOURCE / f"{source}.py")), tmp_path / folder / f"{notebook}.ipynb")
+    monkeypatch.chdir(tmp_path / "a3")
+    functions = carry.carry_forward(notebook, names)
+    assert {function.__module__ for function in functions} == {notebook}
+    assert "a stand-in" not in capsys.readouterr().out
 
 
 def test_an_unknown_name_is_refused():

@@ -112,41 +112,6 @@ def clips_in_place(P, Q):
     return answer
 
 
-@bug("softmax-q1", symptom="bits")
-def log2_of_the_classes(num_classes):
-    return np.log2(num_classes)
-
-
-@bug("softmax-q1", symptom="log10")
-def log10_of_the_classes(num_classes):
-    return np.log10(num_classes)
-
-
-@bug("softmax-q1", symptom="probability")
-def the_probability(num_classes):
-    return 1 / num_classes
-
-
-@bug("softmax-q1", symptom="sign")
-def minus_log(num_classes):
-    return np.log(1 / num_classes)
-
-
-@bug("softmax-q1", symptom="ten-classes")
-def always_ten(num_classes):
-    return 2.302585092994046
-
-
-@bug("softmax-q1", symptom="values")
-def rounded(num_classes):
-    return round(float(np.log(num_classes)), 2)
-
-
-@bug("softmax-q1", symptom="times-classes")
-def all_classes_added(num_classes):
-    return num_classes * np.log(num_classes)
-
-
 LIFTS = ("softmax-lift_quadrants", "softmax-lift_ring", "softmax-lift_modes")
 
 

@@ -236,6 +236,11 @@ def divides_by_the_sum(a, b):
     return float(entrywise(a, b, np.add).max()) if np.ndim(a) == 2 else right_error(a, b)
 
 
+@bug("grad-rel_error", symptom="sum-below")
+def the_well_known_one_liner(a, b):
+    return float(np.max(abs(a - b) / np.maximum(1e-8, abs(a) + abs(b))))
+
+
 @bug("grad-rel_error", symptom="one-sided")
 def divides_by_the_second(a, b):
     return float(entrywise(a, b, lambda u, v: v).max()) if np.ndim(a) == 2 else right_error(a, b)

@@ -300,8 +300,8 @@ def calls_an_open_exercise(images):
 KEY = {"A", "B", "D", "E", "H"}
 wrong_answer("feat-q1", "a word", "ABD", symptom="not-set")
 wrong_answer("feat-q1", "an unknown letter", {"A", "Z"}, symptom="letters")
-wrong_answer("feat-q1", "one is missing", KEY - {"E"}, points=2.4)
-wrong_answer("feat-q1", "one too many", KEY | {"F"}, points=2.4)
-wrong_answer("feat-q1", "everything", set("ABCDEFGH"), points=1.2)
+wrong_answer("feat-q1", "one is missing", KEY - {"E"}, points=1.6)
+wrong_answer("feat-q1", "one too many", KEY | {"F"}, points=1.6)
+wrong_answer("feat-q1", "everything", set("ABCDEFGH"), points=0.8)
 wrong_answer("feat-q1", "nothing", set())
 wrong_answer("feat-q1", "the opposite", set("ABCDEFGH") - KEY)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.mutants import bug, wrong_answer
+from tests.mutants import bug
 
 MOMENTUM, RMSPROP, ADAM = "deep-sgd_momentum", "deep-rmsprop", "deep-adam"
 
@@ -301,12 +301,3 @@ def returns_the_memory_only(w, dw, config):
 def adam_uphill(w, dw, config):
     next_w, after = adam(w, dw, config)
     return 2 * w - next_w, after
-
-
-QUESTION = "deep-q2"
-LENGTHS = {"sgd": 0.2, "momentum": 2.0, "adagrad": 0.001, "rmsprop": 0.1, "adam": 0.1}
-wrong_answer(QUESTION, "four_keys", {key: LENGTHS[key] for key in list(LENGTHS)[:4]}, symptom="keys")
-wrong_answer(QUESTION, "words", LENGTHS | {"adam": "short"}, symptom="not-numbers")
-wrong_answer(QUESTION, "directions", LENGTHS | {"sgd": -0.2}, symptom="not-numbers")
-wrong_answer(QUESTION, "momentum_like_sgd", LENGTHS | {"momentum": 0.2}, points=0.6)
-wrong_answer(QUESTION, "all_alike", dict.fromkeys(LENGTHS, 0.1), points=0.0)

@@ -185,7 +185,7 @@ def swapped_results(dout, cache):
     return dx, dbeta, dgamma
 
 
-wrong_answer("norm-q3", "only the batch", {"batch": "B", "layer": "B"}, points=1.0)
+wrong_answer("norm-q3", "only the batch", {"batch": "B", "layer": "B"}, points=0.5)
 wrong_answer("norm-q3", "swapped", {"batch": "C", "layer": "B"})
 wrong_answer("norm-q3", "not scaled, summed to 1", {"batch": "A", "layer": "D"})
 wrong_answer("norm-q3", "two letters", {"batch": "AB", "layer": "C"}, symptom="letters")

@@ -255,18 +255,6 @@ def returns_the_mean(dropout, *, keep, seed):
     return float(dropout(np.ones(1000), keep=keep, train=True, seed=seed)[0].mean())
 
 
-RIGHT = {"mean_plain": 2.5, "mean_divided": 10, "variance_divided": 300, "three_layers": 64}
-wrong_answer("drop-q1", "a list", [2.5, 10, 300, 64], symptom="keys")
-wrong_answer("drop-q1", "a word", RIGHT | {"mean_plain": "2.5"}, symptom="not-number")
-wrong_answer("drop-q1", "a nan", RIGHT | {"mean_plain": float("nan")}, symptom="not-number")
-wrong_answer("drop-q1", "variance of the plain one", RIGHT | {"variance_divided": 18.75}, points=0.75)
-wrong_answer("drop-q1", "one layer only", RIGHT | {"three_layers": 4}, points=0.75)
-wrong_answer(
-    "drop-q1",
-    "keep taken for drop",
-    {**RIGHT, "mean_plain": 7.5, "variance_divided": 33.3, "three_layers": 2.37},
-    points=0.25,
-)
 wrong_answer("drop-q2", "a word", "ACE", symptom="not-set")
 wrong_answer("drop-q2", "an unknown letter", {"A", "Q"}, symptom="letters")
 wrong_answer("drop-q2", "a number", 3, symptom="not-set")

@@ -497,7 +497,8 @@ if ready("start-accuracy", "start-classify_image"):
     for label, name in enumerate(data.classes):
         mine = predicted == label
         if mine.any():
-            print(f"  said {name} {mine.sum()} times, right {100 * accuracy(predicted[mine], test.labels[mine]):.0f} %")
+            share = accuracy(predicted[mine], test.labels[mine])
+            print(f"  said {name} {mine.sum()} times, right {100 * share:.0f} %")
 
 # %% [markdown]
 # A little above chance, perhaps, and each further rule would cost you an hour and win a percent. For the next ten
@@ -514,5 +515,21 @@ if ready("start-accuracy", "start-classify_image"):
 # It needs data. CIFAR-10 has 60,000 images in 10 classes. The ImageNet challenge, which started the present wave of
 # deep learning in 2012, has 1,431,167 in 1,000 classes; asked for a photograph of a steel drum, a program could name
 # five: scale, T-shirt, steel drum, drumstick, mud turtle.
+#
+# What came of it, from 2012 on:
+#
+# | given | say | for example |
+# |---|---|---|
+# | an image | its class; images like it | Krizhevsky et al. 2012 |
+# | an image | a box around each thing | Ren et al. 2015 |
+# | an image | the class of every pixel | Farabet et al. 2012 |
+# | a video | what is going on | Simonyan and Zisserman 2014 |
+# | a person | where the joints are | Toshev and Szegedy 2014 |
+# | the screen of a game | the next move, in Atari games | Guo et al. 2014 |
+# | a scan, a galaxy, a whale | a disease, a shape, which whale it is | Levy et al. 2016, Dieleman et al. 2014 |
+# | an image | a sentence about it | Vinyals et al. 2015, Karpathy and Fei-Fei 2015 |
+# | a sentence | an image of it, even of *an armchair in the shape of an avocado* | from 2021 on |
+#
+# Each of them is built on the step that you learn here: from the numbers of an image to what is in it.
 #
 # In **N01** you write the simplest classifier that learns: it remembers everything and looks for the nearest image.

@@ -37,7 +37,14 @@ y_train, y_test = data.train.labels, data.test.labels  # int64 (5000,), (500,)
 
 chosen = [int(np.flatnonzero(y_train == c)[i]) for i in range(4) for c in range(10)]
 names = [data.classes[c] for c in y_train[chosen]]
-display(image_grid(data.train.images[chosen], captions=names, columns=10, title="Four images of each class"))
+display(
+    image_grid(
+        data.train.images[chosen],
+        captions=names,
+        columns=10,
+        title="Four images of each class",
+    )
+)
 
 # %% [markdown]
 # **Look before any formula.** Below is one image with three changes: moved two pixels to the side, washed out, covered
@@ -148,7 +155,8 @@ result.points
 
 # %% solution="knn-one_loop"
 def compute_distances_one_loop(X, X_train):
-    """Return the L2 distance of every test row to every training row, with a loop over the test rows.
+    """Return the L2 distance of every test row to every
+    training row, with a loop over the test rows.
 
     X : array (Nte, D) of numbers, uint8 or float;  X_train : the same, (Ntr, D)
     Returns float64 dists (Nte, Ntr).
@@ -260,11 +268,18 @@ if ready("knn-two_loops", "knn-one_loop", "knn-no_loops"):
     print(f"{'':28s} 40 x 1,000     500 x 5,000 would take")
     for function, seconds in zip(versions, timings, strict=True):
         print(f"{function.__name__:28s} {1000 * seconds:7.0f} ms     {full * seconds:7.1f} s")
-    figure, axes = plt.subplots(figsize=(6, 2))
-    axes.barh(["two loops", "one loop", "no loop"], timings, color="#0072B2")
-    axes.set(xscale="log", xlabel="seconds for 40 x 1,000 (log scale)")
+    figure, axes = plt.subplots(figsize=(7, 2), layout="constrained")
+    bars = axes.barh(["two loops", "one loop", "no loop"], 1000 * np.array(timings), color="#0072B2")
+    axes.bar_label(bars, [f"{seconds / timings[-1]:.0f} x" for seconds in timings], padding=4)
+    axes.set(xlabel="milliseconds for 40 x 1,000 pairs")
+    axes.margins(x=0.12)  # room for the numbers beside the bars
     axes.invert_yaxis()
     plt.show()
+
+# %% [markdown]
+# Did the second loop cost much? Often hardly anything: 40,000 small calls of NumPy or 40 large ones do the same
+# subtractions, and the large ones fill a table of 25 MB each time, more than the processor's cache holds. It is the
+# *matrix product* that wins, because it reads each number once and uses it many times.
 
 # %% [markdown]
 # ## 3. Look at the distances
@@ -327,7 +342,8 @@ if ready("knn-no_loops"):
 
 # %% solution="knn-predict_labels"
 def predict_labels(dists, y_train, k=1):
-    """Return the majority label of the k nearest training rows, for each test row; a tie goes to the smaller label.
+    """Return the majority label of the k nearest training
+    rows, for each test row; a tie goes to the smaller label.
 
     dists : float (Nte, Ntr);  y_train : int (Ntr,), labels 0 or larger;  k : int
     Returns int (Nte,). Raises ValueError unless 1 <= k <= Ntr.
@@ -381,12 +397,83 @@ if ready("knn-no_loops"):
     for i in range(5):
         nearest = np.argsort(dists[i])[:7]
         pictures += [data.test.images[i], *data.train.images[nearest]]
-        captions += [f"TEST {data.classes[y_test[i]]}", *(data.classes[label] for label in y_train[nearest])]
-    display(image_grid(np.array(pictures), captions=captions, columns=8, title="A test image and its nearest"))
+        captions += [
+            f"TEST {data.classes[y_test[i]]}",
+            *(data.classes[label] for label in y_train[nearest]),
+        ]
+    display(
+        image_grid(
+            np.array(pictures),
+            captions=captions,
+            columns=8,
+            title="A test image and its nearest",
+        )
+    )
 
 # %% [markdown]
 # The same *background*, the same brightness, the same blob in the middle; rarely the same thing. Most pixels of a
 # photograph are background, and each pixel counts as much as any other.
+#
+# ### A map of the images
+#
+# Can one see all neighbourhoods at once? **t-SNE** (van der Maaten and Hinton, 2008) lays the images out in the plane
+# so that near ones stay near. It turns each row of distances into shares of attention, most of it for the twenty
+# nearest; then it moves points downhill, step by step, until their nearness in the plane tells the same shares. (How a
+# program walks downhill is the subject of N02; here just look.) 300 images, by *your* distances, about five seconds.
+# **Guess:** will cars lie with cars?
+
+
+# %%
+def t_sne(distances, *, neighbours=20, num_steps=400):
+    """Return places in the plane, float (N, 2), where rows
+    that are near by `distances` (N, N) stay near.
+    """
+    count = len(distances)
+    squares = np.where(
+        np.eye(count, dtype=bool),
+        np.inf,
+        distances**2,
+    )  # nobody is its own neighbour
+    squares -= squares.min(axis=1, keepdims=True)
+    low, high = np.full(count, -40.0), np.full(count, 10.0)
+    for _ in range(
+        50,
+    ):  # halve the range of each row's sharpness, until it attends to that many neighbours
+        middle = (low + high) / 2
+        shares = np.exp(-np.exp(middle)[:, None] * squares)
+        shares /= shares.sum(axis=1, keepdims=True)
+        entropy = -(shares * np.log(shares + 1e-300)).sum(axis=1)
+        too_many = entropy > np.log(neighbours)
+        low, high = np.where(too_many, middle, low), np.where(too_many, high, middle)
+    wanted = (shares + shares.T) / (2 * count)
+    places = 0.01 * np.random.default_rng(0).normal(size=(count, 2))
+    velocity = np.zeros_like(places)
+    for step in range(num_steps):
+        gaps = places[:, None] - places  # (N, N, 2)
+        nearness = 1 / (1 + (gaps**2).sum(axis=2))
+        np.fill_diagonal(nearness, 0)
+        pull = (12 if step < 100 else 1) * wanted - nearness / nearness.sum()
+        slope = 4 * ((pull * nearness)[:, :, None] * gaps).sum(axis=1)
+        velocity = (0.5 if step < 100 else 0.8) * velocity - count / 6 * slope
+        places = places + velocity
+    return places
+
+
+if ready("knn-no_loops"):
+    some = X_train[:300]
+    places = t_sne(compute_distances_no_loops(some, some))
+    figure, axes = plt.subplots(figsize=(9, 8), layout="constrained")
+    side = 0.022 * np.ptp(places, axis=0).max()
+    for (across, up), picture in zip(places, some.reshape(-1, 32, 32, 3), strict=True):
+        axes.imshow(picture, extent=(across - side, across + side, up - side, up + side))
+    axes.set(xlim=(places[:, 0].min() - side, places[:, 0].max() + side), xticks=[], yticks=[])
+    axes.set(ylim=(places[:, 1].min() - side, places[:, 1].max() + side), aspect="equal")
+    axes.set_title("300 images, near where their pixels are near")
+    plt.show()
+
+# %% [markdown]
+# Bright images in one region, dark in another, blue ones side by side: the map sorts by **background and brightness**,
+# and the classes lie mixed. That is what the distance knows.
 #
 # ## 5. Which k? Cross-validation
 #
@@ -416,9 +503,11 @@ if ready("knn-no_loops"):
 def cross_validate(classify, X, y, k_choices, num_folds=5):
     """Return the accuracy of every k on every fold.
 
-    classify : function of (X_train, y_train, X_val, k_choices) that returns {k: int labels of the rows of X_val}
+    classify : function of (X_train, y_train, X_val, k_choices)
+        that returns {k: int labels of the rows of X_val}
     X : array (N, D);  y : int (N,);  k_choices : list of int;  num_folds : int, at most N
-    Returns {k: [accuracy on fold 1, ..., accuracy on fold num_folds]}. Fold sizes differ by at most one.
+    Returns {k: [accuracy on fold 1, ..., accuracy on fold num_folds]}.
+    Fold sizes differ by at most one.
     """
     ### BEGIN SOLUTION
     folds = np.array_split(np.arange(len(X)), num_folds)
@@ -521,7 +610,8 @@ if ready("knn-no_loops", "knn-predict_labels", "knn-cross_validate", "knn-choose
     best_k = choose_k(k_to_accuracies)
     predicted = predict_labels(dists, y_train, best_k)
     share = np.mean(predicted == y_test)
-    # Another 500 images would give another figure: a share p of n has standard error sqrt(p (1 - p) / n).
+    # Another 500 images would give another figure:
+    # a share p of n has standard error sqrt(p (1 - p) / n).
     error = np.sqrt(share * (1 - share) / len(y_test))
     print(f"k = {best_k}: {100 * share:.1f} % ± {100 * error:.1f} % of the test images are right")
     display(confusion_matrix(y_test, predicted, class_names=data.classes))
@@ -534,9 +624,59 @@ if ready("knn-no_loops", "knn-predict_labels", "knn-cross_validate", "knn-choose
 if ready("knn-no_loops", "knn-predict_labels", "knn-cross_validate", "knn-choose_k"):
     wrong = np.flatnonzero(predicted != y_test)[:16]
     captions = [f"{data.classes[y_test[i]]}\n{data.classes[predicted[i]]}" for i in wrong]
-    display(image_grid(data.test.images[wrong], captions=captions, columns=8, title="True class, and what k-NN said"))
+    display(
+        image_grid(
+            data.test.images[wrong],
+            captions=captions,
+            columns=8,
+            title="True class, and what k-NN said",
+        )
+    )
 
 # %% [markdown]
+# ### Which challenge does the damage?
+#
+# N00 showed seven reasons why recognition is hard. Your classifier now meets them one at a time: it remembers 1,000
+# calm drawings of `shapes10`, in which nothing is turned up, and labels new drawings with one challenge on. **Guess**
+# the two that hurt an L2 distance most. About five seconds.
+
+# %%
+from cs231n_lib.shapes10 import Challenges, draw
+
+calm = dict.fromkeys(Challenges.__dataclass_fields__, 0.0)
+
+
+def drawings(count, seed, challenges):
+    """Return drawings as rows uint8 (count, 3072) and their
+    labels, with these challenges turned up.
+    """
+    labels = np.arange(count) % 10
+    knobs = Challenges(**{**calm, **dict.fromkeys(challenges, 1.0)})
+    return draw(labels, np.random.default_rng(seed), knobs).reshape(count, -1), labels
+
+
+if ready("knn-no_loops", "knn-predict_labels"):
+    remembered, their_labels = drawings(1000, 0, [])
+    shares = {}
+    for name, challenges in {"none": [], **{name: [name] for name in calm}, "all seven": [*calm]}.items():
+        rows, labels = drawings(200, 1, challenges)
+        shares[name] = 100 * np.mean(
+            predict_labels(compute_distances_no_loops(rows, remembered), their_labels) == labels
+        )
+    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    bars = axes.barh(list(shares), list(shares.values()), color="#0072B2")
+    axes.bar_label(bars, fmt="%.0f %%", padding=4)
+    axes.axvline(10, color="#222222", linestyle=":", label="guessing")
+    axes.set(xlabel="right answers (%)", xlim=(0, 115))
+    axes.legend(loc="lower right")
+    axes.invert_yaxis()
+    plt.show()
+
+# %% [markdown]
+# Light and clutter push an image away from *all* remembered ones alike, so the nearest stays the nearest. **Context**
+# and **viewpoint** do not: another background colour changes most of the pixels, a step to the side puts the thing
+# where others have background. To L2, a background weighs as much as the thing in front of it.
+#
 # ## 6. Two questions
 #
 # The check only looks at the form of your answer; what is right is found out, mostly by experiment, when it is
@@ -626,10 +766,11 @@ result = check("knn-q3", true_statements)
 ### BEGIN HIDDEN TESTS
 def experiment(subject, rng, report):
     """Find the key by trying to break each statement; D is counted: distances per test image."""
-    answer = report.choices(subject, "ABCDEF")
+    answer, counted = report.choices(subject, "ABCDEF"), []
 
     def vote(train, labels, test, k):
         gaps = ((test[:, None] - train) ** 2).sum(axis=2)
+        counted.append(gaps.size / len(test))
         return np.array([np.bincount(labels[row], minlength=2).argmax() for row in gaps.argsort(axis=1)[:, :k]])
 
     true = set("ABCDEF")
@@ -653,6 +794,10 @@ def experiment(subject, rng, report):
     stripes = vote(np.array([[0.0], [1.0], [2.0]]), np.array([0, 1, 0]), np.array([[0.1], [1.1], [2.1]]), 1)
     if stripes.tolist() == [0, 1, 0]:  # one class on both sides of the other: no single cut of the line does that
         true.discard("C")
+    for rows in (200, 400):
+        vote(rng.normal(size=(rows, 2)), np.zeros(rows, dtype=int), rng.normal(size=(1, 2)), 1)
+    if not 1.8 < counted[-1] / counted[-2] < 2.2:
+        true.discard("D")
     report.share(len(answer & true), len(answer - true), len(true))
 
 
@@ -671,8 +816,8 @@ result.points
 # | what counts as similar | each pixel alike: background, brightness, position | the thing in the picture |
 #
 # It is a good first thing to try on a few dozen *meaningful* numbers per example, and an honest baseline anywhere. On
-# raw pixels, all the challenges of N00 break it: a step to the side, a lamp, another background change every pixel,
-# while the thing stays what it is.
+# raw pixels it is at a loss: a step to the side or another background changes most of the numbers, while the thing
+# stays what it is; and under all seven challenges together it does no better than guessing.
 #
 # **N02** turns the cost around, with a classifier that works at training time and then fits into ten rows of numbers:
 # one template per class.

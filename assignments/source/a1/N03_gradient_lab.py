@@ -18,7 +18,13 @@ import math
 
 import numpy as np
 
-from cs231n_lib.check import check, ready
+from cs231n_lib.check import check, question, ready, show_question
+
+# %% [markdown]
+# Some questions below have numbers of your own: they are drawn from your name. Write the ID with which you hand in.
+
+# %% solution="student"
+student = ""  # such as "ada"; without a name you see the common numbers
 
 # %% [markdown]
 # ## 1. A picture to begin with
@@ -42,7 +48,11 @@ figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 axes.loglog(widths, abs(one_side / np.cos(1) - 1), "s-", color=ORANGE, label="from one side")
 axes.loglog(widths, abs(two_sides / np.cos(1) - 1), "o-", color=BLUE, label="from both sides")
 axes.invert_xaxis()
-axes.set(xlabel="step h (ever smaller to the right)", ylabel="relative error", title="The slope of sin at 1, measured")
+axes.set(
+    xlabel="step h (ever smaller to the right)",
+    ylabel="relative error",
+    title="The slope of sin at 1, measured",
+)
 axes.grid(color="#dddddd")
 axes.legend()
 plt.show()
@@ -82,7 +92,8 @@ for dtype in (np.float64, np.float32, np.int64):
     x[1] = x[1] + 1e-5
     up = x[1]
     x[1] = x[1] - 2e-5
-    print(f"{x.dtype.name:8s} 1 + h = {up!s:18s} then - 2h = {x[1]!s:18s} so 2h is {float(up) - float(x[1]):.6g}")
+    moved = float(up) - float(x[1])
+    print(f"{x.dtype.name:8s} 1 + h = {up!s:10s} then - 2h = {x[1]!s:10s} so 2h is {moved:.6g}")
 
 # %% [markdown]
 # - **float32** keeps seven digits: the step is off in its fourth digit already, and around $x = 300$ it vanishes.
@@ -99,7 +110,8 @@ def numeric_grad(f, x, h=1e-5):
     """Return the slope of f along each entry of x, by central differences.
 
     f : function of a float64 array of x's shape; returns one number
-    x : array of any shape and any number dtype, integers too; it stays as it is, even if f raises an error
+    x : array of any shape and any number dtype, integers
+        too; it stays as it is, even if f raises an error
     h : float, how far to go to each side
     Returns float64 of x's shape. An error of f passes through.
     """
@@ -153,9 +165,28 @@ if ready("grad-numeric_grad"):
     points = np.stack([horizontal, vertical], axis=-1)  # (13, 13, 2)
     arrows = np.array([[numeric_grad(landscape, point) for point in row] for row in points])  # (13, 13, 2)
     figure, axes = plt.subplots(figsize=(5.6, 4.4), layout="constrained")
-    heights = axes.contourf(horizontal, vertical, horizontal**2 / 4 + np.sin(vertical), levels=15, cmap="cividis")
-    axes.quiver(horizontal, vertical, arrows[..., 0], arrows[..., 1], color="white", scale=28, width=0.005)
-    axes.set(xlabel="x", ylabel="y", title="Measured gradients point uphill, across the lines", aspect="equal")
+    heights = axes.contourf(
+        horizontal,
+        vertical,
+        horizontal**2 / 4 + np.sin(vertical),
+        levels=15,
+        cmap="cividis",
+    )
+    axes.quiver(
+        horizontal,
+        vertical,
+        arrows[..., 0],
+        arrows[..., 1],
+        color="white",
+        scale=28,
+        width=0.005,
+    )
+    axes.set(
+        xlabel="x",
+        ylabel="y",
+        title="Measured gradients point uphill, across the lines",
+        aspect="equal",
+    )
     figure.colorbar(heights, label="f")
     plt.show()
 
@@ -191,7 +222,8 @@ print("1e-12 against 3e-12, by the floor of 1e-8:", abs(1e-12 - 3e-12) / max(1e-
 
 # %% solution="grad-rel_error"
 def rel_error(a, b):
-    """Return the largest relative error of any entry: |a - b| / max(|a|, |b|), where 0/0 counts as 0.
+    """Return the largest relative error of any entry,
+    |a - b| / max(|a|, |b|), where 0/0 counts as 0.
 
     a, b : arrays of numbers of the same shape and any dtype; compared in float64
     Returns a float from 0 to 2, or inf if any entry of a or b is nan or infinite.
@@ -284,7 +316,9 @@ result.points
 def sweep_steps(f, x, slope, steps):
     """Return the relative errors of forward and central differences for every step.
 
-    f : function of one float that returns one float;  x : float, where;  slope : float, the true slope there
+    f : function of one float that returns one float
+    x : float, where
+    slope : float, the true slope there
     steps : float (K,), the steps h
     Returns float64 (K, 2): forward errors in column 0, central errors in column 1.
     """
@@ -336,10 +370,14 @@ if ready("grad-sweep_steps"):
     figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True, layout="constrained")
     for axes, (title, f, x, slope) in zip(panels, cases, strict=True):
         table = sweep_steps(f, x, slope, steps)
-        for column, (name, colour, style) in enumerate([("forward", ORANGE, "--"), ("central", BLUE, "-")]):
+        for column, (name, colour, style) in enumerate(
+            [("forward", ORANGE, "--"), ("central", BLUE, "-")],
+        ):
             axes.loglog(steps, np.maximum(table[:, column], 1e-13), style, color=colour, label=name)
             best = table[:, column].argmin()
-            print(f"{title}: {name} is best at h = {steps[best]:.0e}, error {table[best, column]:.0e}")
+            print(
+                f"{title}: {name} is best at h = {steps[best]:.0e}, error {table[best, column]:.0e}",
+            )
         axes.invert_xaxis()
         axes.set(title=title, xlabel="step h")
         axes.grid(color="#dddddd")
@@ -371,11 +409,13 @@ if ready("grad-sweep_steps"):
 
 # %% solution="grad-find_kinks"
 def find_kinks(f, x, h=1e-5, tol=1e-3):
-    """Return where f has no slope: its slopes from the right and from the left differ by more than tol.
+    """Return where f has no slope: its slopes from the
+    right and from the left differ by more than tol.
 
     f : function of a float64 array of x's shape; returns one number
     x : float array of any shape; it stays as it is
-    h : float, the step to each side;  tol : float, the largest difference of slopes that still counts as smooth
+    h : float, the step to each side
+    tol : float, the largest difference of slopes that still counts as smooth
     Returns bool of x's shape: True where there is a kink within a step of the entry.
     """
     ### BEGIN SOLUTION
@@ -476,7 +516,8 @@ RULES = {
 def forward(nodes, inputs):
     """Return the values of all inputs and nodes, as a dict of floats.
 
-    nodes : list of (name, rule, parents), each after its parents; parents is a tuple of one or two names
+    nodes : list of (name, rule, parents), each after its
+        parents; parents is a tuple of one or two names
     inputs : {name: float}
     """
     values = dict(inputs)
@@ -586,9 +627,11 @@ if ready("grad-neuron", "grad-numeric_grad"):
 def backward(nodes, values):
     """Return the derivative of the last node's value by every value in the circuit.
 
-    nodes : list of (name, rule, parents), each after its parents; the rules are add, mul, max, exp and inv
+    nodes : list of (name, rule, parents), each after its
+        parents; the rules are add, mul, max, exp and inv
     values : {name: float} of all inputs and nodes, as `forward` returns it; it stays as it is
-    Returns {name: float} with the names of `values`; 0.0 for a value that the last node does not depend on.
+    Returns {name: float} with the names of `values`;
+    0.0 for a value that the last node does not depend on.
     The parents of a max are never equal.
     """
     ### BEGIN SOLUTION
@@ -661,17 +704,26 @@ if ready("grad-backward"):
     for name, _, parents in circuit:
         for parent in parents:
             axes.annotate(
-                "", where[name], where[parent], arrowprops={"arrowstyle": "->", "color": "#999999", "shrinkB": 18}
+                "",
+                where[name],
+                where[parent],
+                arrowprops={"arrowstyle": "->", "color": "#999999", "shrinkB": 18},
             )
     for name, (across, up) in where.items():
         box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "#555555"}
         axes.text(across, up, shown.get(name, name), ha="center", va="center", bbox=box)
         # Beside an input, above and below a node: there no arrow crosses the numbers.
-        left, above, below = (across - 0.22, up + 0.08, up - 0.32) if across == 0 else (across, up + 0.5, up - 0.75)
+        left, above, below = across, up + 0.5, up - 0.75
+        if across == 0:
+            left, above, below = across - 0.22, up + 0.08, up - 0.32
         align = "right" if across == 0 else "center"
         axes.text(left, above, f"{values[name]:g}", ha=align, color=BLUE, fontweight="bold")
         axes.text(left, below, f"{grads[name]:g}", ha=align, color=RED, fontstyle="italic")
-    axes.set(xlim=(-0.6, 4), ylim=(-0.5, 4.5), title="Values flow forward (upright), gradients back (slanted)")
+    axes.set(
+        xlim=(-0.6, 4),
+        ylim=(-0.5, 4.5),
+        title="Values flow forward (upright), gradients back (slanted)",
+    )
     axes.axis("off")
     plt.show()
 
@@ -793,12 +845,26 @@ if ready("grad-check_affine_backward", "grad-numeric_grad", "grad-rel_error"):
         for j in range(3):
             errors[i, j] = rel_error(grads[j], truth[j]) if grads[j].shape == truth[j].shape else math.inf
     figure, axes = plt.subplots(figsize=(6, 4.6), layout="constrained")
-    heat = axes.imshow(np.log10(np.clip(errors, 1e-6, 1)), cmap="cividis", aspect="auto", vmin=-6, vmax=0)
+    heat = axes.imshow(
+        np.log10(np.clip(errors, 1e-6, 1)),
+        cmap="cividis",
+        aspect="auto",
+        vmin=-6,
+        vmax=0,
+    )
     axes.set_xticks(range(3), ["dx", "dw", "db"])
     axes.set_yticks(range(len(WRONG)), [wrong.name for wrong in WRONG])
     for (i, j), error in np.ndenumerate(errors):
         text = "shape or nan" if error == math.inf else f"{error:.1g}" if error else "0"
-        axes.text(j, i, text, ha="center", va="center", color="black" if error > 1e-3 else "white", fontsize=9)
+        axes.text(
+            j,
+            i,
+            text,
+            ha="center",
+            va="center",
+            color="black" if error > 1e-3 else "white",
+            fontsize=9,
+        )
     axes.set_title("Relative errors of ten wrong layers")
     figure.colorbar(heat, label="log10 of the error")
     plt.show()
@@ -866,54 +932,29 @@ result = result.also(experiment, seed=3701)
 result.points
 
 # %% [markdown]
-# **Question 2.** A gradient check of some `affine_backward`, on random batches of different sizes $N$, prints these
-# relative errors:
-#
-# | $N$ | dx | dw | db |
-# |:---:|:---:|:---:|:---:|
-# | 1 | 2e-10 | 1e-10 | 4e-11 |
-# | 2 | 4e-10 | 3e-10 | 0.50 |
-# | 4 | 1e-10 | 2e-10 | 0.75 |
-# | 8 | 6e-10 | 2e-10 | 0.88 |
-#
-# Which mistake does that? One letter.
-#
-# - **A** `db` takes the last row of `dout` only.
-# - **B** `db` is the mean over the rows, where it should be the sum.
-# - **C** `db` has the wrong sign.
-# - **D** The step of the check is too wide for larger batches.
-# - **E** `db` ignores `dout` and counts the rows.
+# **Question 2.** Errors are more than a verdict: the way in which they grow names the mistake. The table below is
+# your own. Three digits will do.
+
+# %%
+show_question("grad-q2", student)
 
 # %% solution="grad-q2"
-mistake = ...
+diagnosis = {"mistake": ..., "share": ...}
 ### BEGIN SOLUTION
-mistake = {"B"}
+mine = question("grad-q2", student)
+rows, seen = max(mine["table"].items())
+powers = {
+    "divides by the square root of the number of rows": 0.5,
+    "divides by the number of rows": 1,
+    "divides by the number of rows twice": 2,
+}
+name = min(powers, key=lambda name: abs(1 - rows ** -powers[name] - seen))  # what is left is a power of 1 / rows
+diagnosis["mistake"] = mine["options"].index(name) + 1
+diagnosis["share"] = mine["next_rows"] ** -powers[name]
 ### END SOLUTION
 
 # %% tests="grad-q2" points=1
-result = check("grad-q2", mistake)
-
-
-### BEGIN HIDDEN TESTS
-def experiment(subject, rng, report):
-    """Make each mistake, and see which one prints the table."""
-    answer = report.choices(subject, "ABCDE")
-    printed = {1: 0.0, 2: 0.5, 4: 0.75, 8: 0.875}
-    fits = set("ABCDE")
-    for n, want in printed.items():
-        dout = rng.normal(size=(n, 6))
-        total = dout.sum(axis=0)
-        wide = ((dout * 3.0).sum(axis=0) - (dout * -3.0).sum(axis=0)) / 6.0
-        made = {"A": dout[-1], "B": dout.mean(axis=0), "C": -total, "D": wide, "E": np.full(6, float(n))}
-        for letter, db in made.items():
-            worst = np.max(abs(db - total) / np.maximum(abs(db), abs(total)))
-            if abs(worst - want) > 0.01:
-                fits.discard(letter)
-    report.share(len(answer & fits), len(answer - fits), len(fits))
-
-
-result = result.also(experiment, seed=3803)
-### END HIDDEN TESTS
+result = check("grad-q2", diagnosis, student=student)
 result.points
 
 # %% [markdown]

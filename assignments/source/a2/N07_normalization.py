@@ -15,26 +15,38 @@
 import numpy as np
 
 from cs231n_lib.carry import carry_forward
-from cs231n_lib.check import check, ready
+from cs231n_lib.check import check, question, ready, show_question
 
 affine_forward, affine_backward, relu_forward, relu_backward, softmax_loss = carry_forward(
-    "N04_two_layer_net", ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"]
+    "N04_two_layer_net",
+    ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss"],
 )
 
 
 def initial_params(sizes, *, weight_scale, rng):
-    """Return the first parameters of a net: float64 W1 (D, H1), b1 (H1,), gamma1 (H1,), beta1 (H1,), W2, b2, ...
+    """Return the first parameters of a net, float64:
+    W1 (D, H1), b1 (H1,), gamma1 (H1,), beta1 (H1,), W2, b2, ...
 
-    sizes : numbers per image, units of each hidden layer, classes;  weight_scale : standard deviation of the weights
+    sizes : numbers per image, units of each hidden layer, classes
+    weight_scale : standard deviation of the weights
     """
     params = {}
     for i in range(1, len(sizes)):
         fan_in, width = sizes[i - 1], sizes[i]
-        params[f"W{i}"], params[f"b{i}"] = weight_scale * rng.normal(size=(fan_in, width)), np.zeros(width)
+        params[f"W{i}"], params[f"b{i}"] = (
+            weight_scale * rng.normal(size=(fan_in, width)),
+            np.zeros(width),
+        )
         if i < len(sizes) - 1:  # a hidden layer
             params[f"gamma{i}"], params[f"beta{i}"] = np.ones(width), np.zeros(width)
     return params
 
+
+# %% [markdown]
+# Some questions below have numbers of your own: they are drawn from your name. Write the ID with which you hand in.
+
+# %% solution="student"
+student = ""  # such as "ada"; without a name you see the common numbers
 
 # %% [markdown]
 # ## 1. A signal that has to survive eight layers
@@ -62,8 +74,12 @@ data = load_dataset().subset(train=1000, val=1000)
 
 
 def small_rows(images):
-    """Return each 32 x 32 image averaged to 16 x 16 and flattened, float64 (N, 768), roughly between -1 and 1."""
-    blocks = images.reshape(-1, 16, 2, 16, 2, 3).mean(axis=(2, 4))  # uint8 (N, 32, 32, 3) -> (N, 16, 16, 3)
+    """Return each 32 x 32 image averaged to 16 x 16 and
+    flattened, float64 (N, 768), roughly between -1 and 1.
+    """
+    blocks = images.reshape(-1, 16, 2, 16, 2, 3).mean(
+        axis=(2, 4),
+    )  # uint8 (N, 32, 32, 3) -> (N, 16, 16, 3)
     return (blocks / 128 - 1).reshape(len(images), -1)
 
 
@@ -120,7 +136,14 @@ plt.show()
 # %%
 x = np.array([1.0, 3.0, 5.0, 7.0])
 x_hat = (x - 4) / 5**0.5
-print("x_hat          ", x_hat.round(2), "  mean", x_hat.mean().round(6), "  variance", x_hat.var().round(6))
+print(
+    "x_hat          ",
+    x_hat.round(2),
+    "  mean",
+    x_hat.mean().round(6),
+    "  variance",
+    x_hat.var().round(6),
+)
 print("2 * x_hat + 10 ", (2 * x_hat + 10).round(2))
 
 # %% [markdown]
@@ -130,9 +153,8 @@ print("2 * x_hat + 10 ", (2 * x_hat + 10).round(2))
 #
 # $$r_\mu \leftarrow m \, r_\mu + (1 - m) \, \mu, \qquad r_v \leftarrow m \, r_v + (1 - m) \, v,$$
 #
-# where $r_\mu$ is `running_mean` and $r_v$ is `running_var`.
-#
-# In test mode it normalizes by these two in place of $\mu$ and $v$, and does not change them.
+# where $r_\mu$ is `running_mean` and $r_v$ is `running_var`. In test mode it normalizes by these two in place of $\mu$
+# and $v$, and does not change them.
 #
 # Your function hides nothing: the running statistics come in as arguments, and the new ones go out as results. The
 # **cache** is what the backward pass will need. Keep exactly these five, in this order: `(x, gamma, mean, var, eps)`.
@@ -147,11 +169,14 @@ print("2 * x_hat + 10 ", (2 * x_hat + 10).round(2))
 def batchnorm_forward(x, gamma, beta, running_mean, running_var, *, train, momentum=0.9, eps=1e-5):
     """Return the output of batch norm, a cache for the backward pass, and the running statistics.
 
-    x : float (N, D);  gamma, beta : float (D,);  running_mean, running_var : float (D,), left as they are
-    train : bool; True normalizes by this batch and returns updated running statistics, False normalizes by the
-        running statistics and returns them unchanged
-    Returns (out, cache, running_mean, running_var): out float (N, D); cache (x, gamma, mean, var, eps), with the mean
-    and var (D,) that were used; the last two float (D,).
+    x : float (N, D)
+    gamma, beta : float (D,)
+    running_mean, running_var : float (D,), left as they are
+    train : bool; True normalizes by this batch and returns updated running statistics, False
+        normalizes by the running statistics and returns them unchanged
+    Returns (out, cache, running_mean, running_var): out float (N, D);
+    cache (x, gamma, mean, var, eps), with the mean and var (D,) that were used;
+    the last two float (D,).
     """
     ### BEGIN SOLUTION
     if train:
@@ -243,14 +268,42 @@ if ready("norm-batchnorm_forward"):
     axes.plot(running_means, color=OKABE_ITO[0], label="running mean (truth 3)")
     axes.plot(running_vars, color=OKABE_ITO[3], label="running variance (truth 4)")
     axes.plot(3 * (1 - 0.9 ** np.arange(1, 81)), "--", color=OKABE_ITO[6], label="3 (1 - 0.9^t)")
-    axes.set(xlabel="batches seen", title="A memory that fades: nine tenths of the old, one tenth of the new")
+    axes.set(
+        xlabel="batches seen",
+        title="A memory that fades: nine tenths of the old, one tenth of the new",
+    )
     axes.legend(fontsize=9)
     plt.show()
 
 # %% [markdown]
-# After $t$ batches a share $0.9^t$ of the start is left: a third after ten batches, 4 % after thirty. The running mean
-# also wobbles far less than the batches do. Swap $m$ and $1 - m$ by mistake and it would follow every batch.
+# After $t$ batches a share $0.9^t$ of the start is left: a third after ten batches, 4 % after thirty. The running
+# mean also wobbles far less than the batches do. Swap $m$ and $1 - m$ by mistake and it would follow every batch.
 #
+# **Question: four numbers.** Batch norm by hand, once. For the batch 1, 3, 5, 7 the mean is 4 and the variance $(9 +
+# 1 + 1 + 9)/4 = 5$, so with $\gamma = 2$ and $\beta = 1$ the first output is $2 \cdot (1 - 4)/\sqrt{5} + 1 = -1.68$.
+# With momentum 0.9, a running mean of 0 becomes 0.4 and a running variance of 1 becomes 1.4. Now with numbers of your
+# own.
+
+# %%
+show_question("norm-q5", student)
+
+# %% solution="norm-q5"
+four_numbers = {"first_out": ..., "running_mean": ..., "running_var": ...}
+### BEGIN SOLUTION
+mine = question("norm-q5", student)
+four, old_share = np.array(mine["batch"], dtype=float), mine["momentum"]
+centred = four - four.mean()
+spread = np.mean(centred**2)
+four_numbers["first_out"] = centred[0] / np.sqrt(spread) * mine["gamma"] + mine["beta"]
+four_numbers["running_mean"] = four.mean() * (1 - old_share)
+four_numbers["running_var"] = spread * (1 - old_share) + old_share
+### END SOLUTION
+
+# %% tests="norm-q5" points=1
+result = check("norm-q5", four_numbers, student=student)
+result.points
+
+# %% [markdown]
 # ## 3. Batch norm, backward
 #
 # You are given $\partial L/\partial y$, called `dout`, of shape $(N, D)$, and you want $\partial L/\partial x$. The
@@ -272,12 +325,18 @@ paths = {
 paths["all three"] = sum(paths.values())
 figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
 for i, (name, slopes) in enumerate(paths.items()):
-    axes.bar(np.arange(4) + 0.2 * (i - 1.5), slopes, width=0.18, color=OKABE_ITO[(0, 1, 3, 6)[i]], label=name)
+    axes.bar(
+        np.arange(4) + 0.2 * (i - 1.5),
+        slopes,
+        width=0.18,
+        color=OKABE_ITO[(0, 1, 3, 6)[i]],
+        label=name,
+    )
     print(f"{name:10s}", slopes.round(3), "  sum", abs(slopes.sum()).round(3))
 axes.axhline(0, color=OKABE_ITO[6], linewidth=0.8)
 axes.set_xticks(range(4), [f"$x_{i}$ = {v:g}" for i, v in enumerate(x, start=1)])
 axes.set_title("How the first output changes with each x: by which path")
-axes.legend(fontsize=9)
+axes.legend(fontsize=9, loc="upper center", ncols=2)  # where no bar is
 plt.show()
 
 # %% [markdown]
@@ -322,7 +381,8 @@ plt.show()
 def batchnorm_backward(dout, cache):
     """Return the gradients of batch norm in training mode, step by step through its graph.
 
-    dout : float (N, D), the upstream gradient;  cache : (x, gamma, mean, var, eps) of `batchnorm_forward`
+    dout : float (N, D), the upstream gradient
+    cache : (x, gamma, mean, var, eps) of `batchnorm_forward`
     Returns (dx, dgamma, dbeta): float (N, D), (D,), (D,).
     """
     ### BEGIN SOLUTION
@@ -383,7 +443,9 @@ result.points
 
 # %% solution="norm-batchnorm_backward_alt"
 def batchnorm_backward_alt(dout, cache):
-    """Return the gradients of batch norm in training mode by the simplified formula. Same arguments and results."""
+    """Return the gradients of batch norm in training mode by
+    the simplified formula. Same arguments and results.
+    """
     ### BEGIN SOLUTION
     x, gamma, mean, var, eps = cache
     inv_std = 1 / np.sqrt(var + eps)  # (D,)
@@ -450,10 +512,12 @@ if ready("norm-batchnorm_backward", "norm-batchnorm_backward_alt"):
 class NormalizedNet:
     """A net of hidden layers affine - norm - ReLU, and a last affine layer; softmax loss.
 
-    params : {"W1": (D, H1), "b1": (H1,), "gamma1": (H1,), "beta1": (H1,), "W2": (H1, H2), ...}, with W and b alone
-        for the last layer, number `num_layers`
-    state : {"mean1": (H1,), "var1": (H1,), "mean2": ...}, the running statistics of each hidden layer
-    norm_forward, norm_backward : functions with the arguments and results of batchnorm_forward and batchnorm_backward
+    params : {"W1": (D, H1), "b1": (H1,), "gamma1": (H1,), "beta1": (H1,), "W2": (H1, H2), ...},
+        with W and b alone for the last layer, number `num_layers`
+    state : {"mean1": (H1,), "var1": (H1,), "mean2": ...},
+        the running statistics of each hidden layer
+    norm_forward, norm_backward : functions with the arguments
+        and results of batchnorm_forward and batchnorm_backward
     """
 
     def __init__(self, params, *, norm_forward, norm_backward):
@@ -469,7 +533,8 @@ class NormalizedNet:
         """Return scores (N, C) in test mode if y is None; otherwise (loss, grads) in training mode.
 
         X : float (N, D);  y : int (N,)
-        loss : float, mean cross-entropy, no regularization;  grads : {name: gradient} with the keys of params
+        loss : float, mean cross-entropy, no regularization
+        grads : {name: gradient} with the keys of params
         """
         ### BEGIN SOLUTION
         p, last, train, h, caches = self.params, self.num_layers, y is not None, X, []
@@ -544,9 +609,23 @@ def no_norm_backward(dout, cache):
     return dout, np.zeros(dout.shape[1]), np.zeros(dout.shape[1])
 
 
-def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, num_epochs=6, learning_rate=0.1):
-    """Train the net of five hidden layers on the 1,000 images; return its history, None if the loss became nan."""
-    params = initial_params([768, 50, 50, 50, 50, 50, 10], weight_scale=weight_scale, rng=np.random.default_rng(0))
+def train_net(
+    norm_forward,
+    norm_backward,
+    *,
+    weight_scale=0.1,
+    batch_size=50,
+    num_epochs=6,
+    learning_rate=0.1,
+):
+    """Train the net of five hidden layers on the 1,000 images;
+    return its history, None if the loss became nan.
+    """
+    params = initial_params(
+        [768, 50, 50, 50, 50, 50, 10],
+        weight_scale=weight_scale,
+        rng=np.random.default_rng(0),
+    )
     net = NormalizedNet(params, norm_forward=norm_forward, norm_backward=norm_backward)
     solver = Solver(
         net,
@@ -564,18 +643,36 @@ def train_net(norm_forward, norm_backward, *, weight_scale=0.1, batch_size=50, n
 
 if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backward"):
     weight_scales = np.geomspace(0.002, 2.0, 7)
-    kinds = {"batch norm": (batchnorm_forward, batchnorm_backward), "no norm": (no_norm_forward, no_norm_backward)}
+    kinds = {
+        "batch norm": (batchnorm_forward, batchnorm_backward),
+        "no norm": (no_norm_forward, no_norm_backward),
+    }
     best = {kind: [] for kind in kinds}
     for scale in tqdm(weight_scales, desc="weight scales"):
         for kind, functions in kinds.items():
             history = train_net(*functions, weight_scale=scale)
             best[kind].append(0.1 if history is None else max(history.val_accuracy))
     figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
-    for (kind, accuracies), colour, marker in zip(best.items(), (OKABE_ITO[2], OKABE_ITO[3]), "os", strict=True):
-        axes.semilogx(weight_scales, 100 * np.array(accuracies), marker + "-", color=colour, label=kind)
+    for (kind, accuracies), colour, marker in zip(
+        best.items(),
+        (OKABE_ITO[2], OKABE_ITO[3]),
+        "os",
+        strict=True,
+    ):
+        axes.semilogx(
+            weight_scales,
+            100 * np.array(accuracies),
+            marker + "-",
+            color=colour,
+            label=kind,
+        )
         print(f"{kind:10s}", "  ".join(f"{100 * a:.0f} %" for a in accuracies))
     axes.axhline(10, color=OKABE_ITO[6], linewidth=0.8, linestyle=":", label="chance")
-    axes.set(xlabel="standard deviation of the first weights", ylabel="validation accuracy, %", ylim=(0, None))
+    axes.set(
+        xlabel="standard deviation of the first weights",
+        ylabel="validation accuracy, %",
+        ylim=(0, None),
+    )
     axes.set_title("Five hidden layers, 1,000 images, six passes")
     axes.legend(fontsize=9)
     plt.show()
@@ -651,9 +748,16 @@ BATCH_SIZES = (50, 10, 4, 2)
 
 def train_on_batches(norm_forward, norm_backward):
     """Train once for each batch size; return {batch size: history}."""
-    # A small batch means more steps in a pass: steps in proportion to its size keep the way of a pass alike.
+    # A small batch means more steps in a pass:
+    # steps in proportion to its size keep the way of a pass alike.
     return {
-        size: train_net(norm_forward, norm_backward, batch_size=size, num_epochs=4, learning_rate=0.1 * size / 50)
+        size: train_net(
+            norm_forward,
+            norm_backward,
+            batch_size=size,
+            num_epochs=4,
+            learning_rate=0.1 * size / 50,
+        )
         for size in tqdm(BATCH_SIZES, desc="batch sizes")
     }
 
@@ -662,11 +766,30 @@ batch_norm_runs = {}
 if ready("norm-NormalizedNet", "norm-batchnorm_forward", "norm-batchnorm_backward"):
     batch_norm_runs = train_on_batches(batchnorm_forward, batchnorm_backward)
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True, layout="constrained")
-    for (size, history), colour, marker in zip(batch_norm_runs.items(), OKABE_ITO, "os^D", strict=False):
-        for panel, values in zip(panels, (history.train_accuracy, history.val_accuracy), strict=True):
-            panel.plot(100 * np.array(values), marker + "-", color=colour, label=f"batches of {size}")
-        print(f"batches of {size:2d}: best validation accuracy {100 * max(history.val_accuracy):.0f} %")
-    panels[0].set(xlabel="passes", ylabel="accuracy, %", title="training images, in test mode", ylim=(0, None))
+    for (size, history), colour, marker in zip(
+        batch_norm_runs.items(),
+        OKABE_ITO,
+        "os^D",
+        strict=False,
+    ):
+        for panel, values in zip(
+            panels,
+            (history.train_accuracy, history.val_accuracy),
+            strict=True,
+        ):
+            panel.plot(
+                100 * np.array(values),
+                marker + "-",
+                color=colour,
+                label=f"batches of {size}",
+            )
+        print(f"batches of {size:2d}: best validation {100 * max(history.val_accuracy):.0f} %")
+    panels[0].set(
+        xlabel="passes",
+        ylabel="accuracy, %",
+        title="training images, in test mode",
+        ylim=(0, None),
+    )
     panels[1].set(xlabel="passes", title="validation images")
     panels[0].legend(fontsize=9)
     plt.show()
@@ -741,11 +864,23 @@ table = np.array([[1.0, 3.0, 8.0], [10.0, 30.0, 80.0], [5.0, 5.0, 2.0]])
 by_column = (table - table.mean(axis=0)) / table.std(axis=0)
 by_row = ((table.T - table.mean(axis=1)) / table.std(axis=1)).T
 figure, panels = plt.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
-for panel, values, title in zip(panels, (table, by_column, by_row), ("x", "by column", "by row"), strict=True):
+for panel, values, title in zip(
+    panels,
+    (table, by_column, by_row),
+    ("x", "by column", "by row"),
+    strict=True,
+):
     panel.imshow(values, cmap="cividis", aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         light = value < (values.min() + values.max()) / 2
-        panel.text(j, i, f"{value:.2f}", ha="center", va="center", color="white" if light else "black")
+        panel.text(
+            j,
+            i,
+            f"{value:.2f}",
+            ha="center",
+            va="center",
+            color="white" if light else "black",
+        )
     panel.set(title=title, xticks=range(3), yticks=range(3), xlabel="feature")
 panels[0].set_ylabel("example")
 panels[1].set_title("batch norm: each column has mean 0")
@@ -764,7 +899,8 @@ def layernorm_forward(x, gamma, beta, *, eps=1e-5):
     """Return the output of layer norm, and a cache for the backward pass.
 
     x : float (N, D);  gamma, beta : float (D,)
-    Returns (out, cache): out float (N, D); cache (x, gamma, mean, var, eps) with mean and var of shape (N, 1).
+    Returns (out, cache): out float (N, D);
+    cache (x, gamma, mean, var, eps) with mean and var of shape (N, 1).
     """
     ### BEGIN SOLUTION
     mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)  # (N, 1), (N, 1)
@@ -902,7 +1038,7 @@ alike = ...
 alike = {"batch": "B", "layer": "C"}
 ### END SOLUTION
 
-# %% tests="norm-q3" points=2
+# %% tests="norm-q3" points=1
 result = check("norm-q3", alike)
 
 

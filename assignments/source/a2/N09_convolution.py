@@ -13,7 +13,13 @@
 # %% setup="conv-setup"
 import numpy as np
 
-from cs231n_lib.check import check, ready
+from cs231n_lib.check import check, question, ready, show_question
+
+# %% [markdown]
+# Some questions below have numbers of your own: they are drawn from your name. Write the ID with which you hand in.
+
+# %% solution="student"
+student = ""  # such as "ada"; without a name you see the common numbers
 
 # %% [markdown]
 # ## 1. What flattening throws away
@@ -40,7 +46,13 @@ def shuffle_pixels(images):
 
 
 shown = data.train.images[:4]
-display(image_grid(np.concatenate([shown, shuffle_pixels(shown)]), columns=4, title="Before and after the shuffle"))
+display(
+    image_grid(
+        np.concatenate([shown, shuffle_pixels(shown)]),
+        columns=4,
+        title="Before and after the shuffle",
+    )
+)
 
 # %% [markdown]
 # Two networks with one hidden layer, both built in a lazy way that takes seconds: the hidden units are *pieces of
@@ -62,7 +74,9 @@ corners = np.random.default_rng(1).integers(0, 28, size=(48, 2))
 
 
 def patch_units(train, test):
-    """Compare every 5 x 5 patch with 48 patches and keep the best of each 9 x 9 region: (N, 48 * 9)."""
+    """Compare every 5 x 5 patch with 48 patches and keep
+    the best of each 9 x 9 region: (N, 48 * 9).
+    """
     filters = np.array([train[i, :, u : u + 5, v : v + 5] for i, (u, v) in enumerate(corners)])
     filters = filters - filters.mean(axis=(1, 2, 3), keepdims=True)
     filters /= np.sqrt((filters**2).sum(axis=(1, 2, 3), keepdims=True)) + 0.1
@@ -76,7 +90,9 @@ def patch_units(train, test):
 
 
 def accuracy(train, test, strength=0.1):
-    """Fit a linear layer to hidden units by least squares, weights held small; return its test accuracy."""
+    """Fit a linear layer to hidden units by least squares,
+    weights held small; return its test accuracy.
+    """
     mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-3
     train, test = (train - mean) / spread, (test - mean) / spread
     targets = np.eye(10, dtype=np.float32)[data.train.labels] - 0.1
@@ -152,7 +168,13 @@ def draw_places(axes, *, size, kernel, stride, pad):
     axes.axis("off")
 
 
-figure, panels = plt.subplots(2, 2, figsize=(8, 4), layout="constrained", gridspec_kw={"height_ratios": [7, 4]})
+figure, panels = plt.subplots(
+    2,
+    2,
+    figsize=(8, 4),
+    layout="constrained",
+    gridspec_kw={"height_ratios": [7, 4]},
+)
 for axes, (stride, pad) in zip(panels.flat, [(1, 0), (1, 1), (2, 0), (3, 0)], strict=True):
     draw_places(axes, size=7, kernel=3, stride=stride, pad=pad)
 plt.show()
@@ -182,7 +204,8 @@ def conv_output_shape(size, kernel, *, stride=1, pad=0):
 
     size, kernel : tuples of int of equal length: (H, W) and (HH, WW), or one entry, or three
     stride, pad : int, the same for every axis; the border has pad zeros on each side
-    Returns a tuple of int. Raises ValueError where the windows do not fit exactly, or where not even one does.
+    Returns a tuple of int. Raises ValueError where the
+    windows do not fit exactly, or where not even one does.
     """
     ### BEGIN SOLUTION
     out = []
@@ -230,7 +253,12 @@ result.points
 
 # %%
 if ready("conv-output_shape"):
-    for size, kernel, stride, pad in (((7, 7), 3, 1, 0), ((7, 7), 3, 1, 1), ((7, 7), 3, 2, 0), ((32, 32), 5, 1, 2)):
+    for size, kernel, stride, pad in (
+        ((7, 7), 3, 1, 0),
+        ((7, 7), 3, 1, 1),
+        ((7, 7), 3, 2, 0),
+        ((32, 32), 5, 1, 2),
+    ):
         out = conv_output_shape(size, (kernel, kernel), stride=stride, pad=pad)
         print(f"{size}, kernel {kernel}, stride {stride}, pad {pad}  ->  {out}")
     try:
@@ -238,7 +266,9 @@ if ready("conv-output_shape"):
     except ValueError as error:
         print(f"(7, 7), kernel 3, stride 3, pad 0  ->  ValueError: {error}")
     video = conv_output_shape((16, 112, 112), (3, 3, 3), pad=1)
-    print(f"3-D: C_in x 16 x 112 x 112 with filters of C_in x 3 x 3 x 3, pad 1  ->  C_out x {video}")
+    print(
+        f"3-D: C_in x 16 x 112 x 112 with filters of C_in x 3 x 3 x 3, pad 1  ->  C_out x {video}",
+    )
 
 # %% [markdown]
 # ## 4. What does it cost?
@@ -265,7 +295,8 @@ def conv_cost(in_shape, out_shape, kernel):
         "per_filter"     parameters of one filter, bias included
         "parameters"     parameters of the layer
         "multiply_adds"  multiply-adds of a forward pass, biases not counted
-        "fc_parameters"  parameters of a fully connected layer from the same input to the same output
+        "fc_parameters"  parameters of a fully connected layer,
+                         from the same input to the same output
     """
     ### BEGIN SOLUTION
     channels, height, width = in_shape
@@ -311,7 +342,8 @@ if ready("conv-cost"):
     print(f"{'':28s}{'parameters':>12s}{'multiply-adds':>16s}{'fully connected':>22s}")
     for name, layer in layers.items():
         cost = conv_cost(*layer)
-        print(f"{name:28s}{cost['parameters']:12,}{cost['multiply_adds']:16,}{cost['fc_parameters']:22,}")
+        weights, work, connected = (cost[k] for k in ("parameters", "multiply_adds", "fc_parameters"))
+        print(f"{name:28s}{weights:12,}{work:16,}{connected:22,}")
 
 # %% [markdown]
 # ## 5. How far does it see?
@@ -323,7 +355,9 @@ if ready("conv-cost"):
 
 # %%
 def draw_reach(axes, layers, *, size):
-    """Draw one axis of a stack of layers, the input at the bottom, and all that the middle of the top sees."""
+    """Draw one axis of a stack of layers, the input at the
+    bottom, and all that the middle of the top sees.
+    """
     sizes = [size]
     for window, step in layers:
         sizes.append((sizes[-1] - window) // step + 1)
@@ -363,9 +397,11 @@ plt.show()
 
 # %% solution="conv-receptive_field"
 def receptive_field(layers):
-    """Return how many input pixels, along one axis, lie between the first and the last that one output sees.
+    """Return how many input pixels, along one axis, lie
+    between the first and the last that one output sees.
 
-    layers : list of (kernel, stride), tuples of int; layers[0] is next to the input. Pools count too
+    layers : list of (kernel, stride), tuples of int;
+        layers[0] is next to the input. Pools count too
     Returns an int, both ends included; 1 without any layer. Borders are ignored.
     """
     ### BEGIN SOLUTION
@@ -403,7 +439,8 @@ if ready("conv-receptive_field"):
         print(f"{count} layers of 3x3: {receptive_field([(3, 1)] * count)} pixels")
     blocks = [(3, 1), (3, 1), (2, 2)]
     for count in range(1, 7):
-        print(f"{count} x (two 3x3, one 2x2 pool of stride 2): {receptive_field(blocks * count)} pixels")
+        seen = receptive_field(blocks * count)
+        print(f"{count} x (two 3x3, one 2x2 pool of stride 2): {seen} pixels")
 
 # %% [markdown]
 # Eighteen layers with pooling see more than a hundred without.
@@ -541,9 +578,8 @@ if ready("conv-forward"):
     moved_after = np.roll(conv_forward_naive(image, hand_made, np.zeros(4), pad=1)[0], 3, axis=3)
     moved_before = conv_forward_naive(np.roll(image, 3, axis=3), hand_made, np.zeros(4), pad=1)[0]
     gap = np.abs(moved_after - moved_before).max(axis=(0, 1))  # (32, 32)
-    print(
-        f"largest difference in the middle: {gap[:, 5:-2].max():.1g}; near the left and right border: {gap.max():.2g}"
-    )
+    print(f"largest difference in the middle:            {gap[:, 5:-2].max():.1g}")
+    print(f"largest difference near the left and right:  {gap.max():.2g}")
 
 # %% [markdown]
 # Nothing in the middle. At the border the zeros of the padding give the place away: equivariance ends there. N10
@@ -607,7 +643,8 @@ if ready("conv-forward", "conv-merge"):
     middle, _ = conv_forward_naive(image, first[None, None], none)
     in_two_steps, _ = conv_forward_naive(middle, second[None, None], none)
     in_one_step, _ = conv_forward_naive(image, merge_kernels(first, second)[None, None], none)
-    print(f"3x3 then 3x3 against one 5x5: largest difference {np.abs(in_two_steps - in_one_step).max():.1g}")
+    off = np.abs(in_two_steps - in_one_step).max()
+    print(f"3x3 then 3x3 against one 5x5: largest difference {off:.1g}")
 
 # %% [markdown]
 # ## 8. Backward
@@ -634,8 +671,22 @@ if ready("conv-forward", "conv-merge"):
 # | place 1, $g = 100$ | $(2, 3)$ | $(200, 300)$ | $(0, 1000, 100)$ |
 # | sum | | $(201, 302)$ | $(10, 1001, 100)$ |
 #
-# Last, the border. The windows were cut from the image *with* its border, so first find the gradient of that, then
-# throw the border's part away: zeros that we put there ourselves need no gradient.
+# The same in symbols, with $\tilde x$ of shape $(N, C, H + 2P, W + 2P)$ for the images with their border. Each line is
+# the table's entry for one place, summed over all places that used the number:
+#
+# $$\begin{aligned}
+# db[f] &= \sum_{n, i, j} \text{dout}[n, f, i, j] & (F,) \\
+# dw[f, c, u, v] &= \sum_{n, i, j} \text{dout}[n, f, i, j] \; \tilde x[n, c,\, iS + u,\, jS + v] & (F, C, HH, WW) \\
+# d\tilde x[n, c, p, q] &= \sum_{f, i, j} \text{dout}[n, f, i, j] \; w[f, c,\, p - iS,\, q - jS] &
+# (N, C, H + 2P, W + 2P)
+# \end{aligned}$$
+#
+# The last sum takes only the places whose window holds the pixel, $0 \le p - iS < HH$ and $0 \le q - jS < WW$. You need
+# not search for them: go from place to place, as on the way forward, and let each place *add* to the window it had
+# read.
+#
+# Last, the border. The windows were cut from the image *with* its border, so $d\tilde x$ has a border too. Throw that
+# part away: zeros that we put there ourselves need no gradient.
 
 
 # %% solution="conv-backward"
@@ -715,7 +766,14 @@ if ready("conv-forward", "conv-backward", "conv-receptive_field"):
         seen.append(np.sqrt(np.abs(gradient[0, 0])))
         side = int((gradient[0, 0].sum(axis=0) != 0).sum())
         captions.append(f"{len(stack)} deep: {side} wide\nformula: {receptive_field(stack)}")
-    display(image_grid(to_unit(np.array(seen)), captions=captions, columns=4, title="Pixels that the middle unit sees"))
+    display(
+        image_grid(
+            to_unit(np.array(seen)),
+            captions=captions,
+            columns=4,
+            title="Pixels that the middle unit sees",
+        )
+    )
 
 # %% [markdown]
 # Not all of the field counts alike: the middle lies in more windows than the rim, and its gradient is larger.
@@ -780,7 +838,9 @@ result.points
 if ready("conv-forward", "conv-pool_forward"):
     images = data.test.images[:8].transpose(0, 3, 1, 2) / 255
     edges = [
-        np.abs(conv_forward_naive(np.roll(images, move, axis=3), hand_made[2:], np.zeros(2), pad=1)[0])
+        np.abs(
+            conv_forward_naive(np.roll(images, move, axis=3), hand_made[2:], np.zeros(2), pad=1)[0],
+        )
         for move in (0, 1)
     ]
     inner = [maps[:, :, 2:-2, 2:-2] for maps in edges]  # (8, 2, 28, 28), away from the border
@@ -788,7 +848,8 @@ if ready("conv-forward", "conv-pool_forward"):
         before, after = (max_pool_forward_naive(m, pool_h=window, pool_w=window, stride=window)[0] for m in inner)
         share = np.linalg.norm(after - before) / np.linalg.norm(before)
         size = before.shape[2]
-        print(f"windows of {window:2d} x {window:2d}: maps of {size:2d} x {size:2d} change by {100 * share:3.0f} %")
+        print(f"windows of {window:2d} x {window:2d}: ", end="")
+        print(f"maps of {size:2d} x {size:2d} change by {100 * share:3.0f} %")
 
 # %% [markdown]
 # ## 10. Max pooling, backward
@@ -805,7 +866,8 @@ if ready("conv-forward", "conv-pool_forward"):
 
 # %% solution="conv-pool_backward"
 def max_pool_backward_naive(dout, cache):
-    """Return the gradient of max pooling; in a tie the first maximum in row-major order gets all of it.
+    """Return the gradient of max pooling; in a tie the
+    first maximum in row-major order gets all of it.
 
     dout : float (N, C, H', W'), upstream gradient
     cache : the tuple (x, pool_h, pool_w, stride) of the forward pass
@@ -849,7 +911,11 @@ result.points
 
 # %%
 if ready("conv-forward", "conv-pool_forward", "conv-pool_backward"):
-    brightness, _ = conv_forward_naive(data.train.images[[1]].transpose(0, 3, 1, 2), hand_made[:1], np.zeros(1))
+    brightness, _ = conv_forward_naive(
+        data.train.images[[1]].transpose(0, 3, 1, 2),
+        hand_made[:1],
+        np.zeros(1),
+    )
     brightness = brightness[:, :, :29, :29]
     pooled, cache = max_pool_forward_naive(brightness, pool_h=3, pool_w=3, stride=2)
     routes = max_pool_backward_naive(np.ones(pooled.shape), cache)
@@ -943,8 +1009,18 @@ if ready("conv-conv1d"):
     figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
     axes.plot(time, wave, color="#BBBBBB", label="wave and noise")
     for dilation, colour in ((1, "#0072B2"), (6, "#D55E00")):
-        smooth = conv1d_forward(wave[None, None], np.full((1, 1, 5), 0.2), np.zeros(1), dilation=dilation)[0, 0]
-        axes.plot(time[2 * dilation : 200 - 2 * dilation], smooth, color=colour, label=f"dilation {dilation}")
+        smooth = conv1d_forward(
+            wave[None, None],
+            np.full((1, 1, 5), 0.2),
+            np.zeros(1),
+            dilation=dilation,
+        )[0, 0]
+        axes.plot(
+            time[2 * dilation : 200 - 2 * dilation],
+            smooth,
+            color=colour,
+            label=f"dilation {dilation}",
+        )
     axes.legend(fontsize=8)
     axes.set(xlabel="time", ylabel="value")
     plt.show()
@@ -974,7 +1050,7 @@ true_settings = ...
 true_settings = {"A", "B", "C", "F"}
 ### END SOLUTION
 
-# %% tests="conv-quiz" points=1
+# %% tests="conv-quiz" points=0.5
 result = check("conv-quiz", true_settings)
 
 
@@ -1004,6 +1080,29 @@ def experiment(subject, rng, report):
 
 result = result.also(experiment, seed=9151)
 ### END HIDDEN TESTS
+result.points
+
+# %% [markdown]
+# And the numbers of one layer. The lectures' own: 3 x 32 x 32, ten filters of 5 x 5, stride 1, padding 2 give 10 x 32
+# x 32 with 760 parameters and 768,000 multiply-adds; $L$ layers of $K \times K$ see $1 + L(K - 1)$ pixels. Yours:
+
+# %%
+show_question("conv-q1", student)
+
+# %% solution="conv-q1"
+one_layer = {"height": ..., "width": ..., "parameters": ..., "multiply_adds": ..., "reach": ...}
+### BEGIN SOLUTION
+mine = question("conv-q1", student)
+for side in ("height", "width"):
+    one_layer[side] = (mine[side] + 2 * mine["pad"] - mine["kernel"]) // mine["stride"] + 1
+products = mine["kernel"] ** 2 * mine["channels"] * mine["filters"]
+one_layer["parameters"] = products + mine["filters"]
+one_layer["multiply_adds"] = products * one_layer["height"] * one_layer["width"]
+one_layer["reach"] = 1 + mine["layers"] * (mine["kernel"] - 1)
+### END SOLUTION
+
+# %% tests="conv-q1" points=0.5
+result = check("conv-q1", one_layer, student=student)
 result.points
 
 # %% [markdown]

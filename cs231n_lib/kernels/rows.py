@@ -1,0 +1,96 @@
+"""The layout that columns.py works on: rows of pixels, a copy for each tap column, and columns as views of them.
+
+    rows[r, (j, c), (n, q)] = x[n, c, r, stride * q + j]        one row of the (padded) input, seen by tap column j
+
+Rows that a dilated kernel sees are `dilation` apart, so output rows fall into classes that share no input row (when
+the stride is 1); `row_classes` makes each a convolution without dilation along the height.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd, prod
+
+import numpy as np
+
+from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
+
+
+@dataclass(frozen=True)
+class RowClass:
+    """`count` output rows first, first + step, ...; number m sees input rows stride * m + (0 ... KH - 1)."""
+
+    first: int
+    step: int
+    count: int
+    stride: int
+    start: int  # pixel row under the first input row: negative in the padding
+    spread: int  # pixel rows between two input rows: the dilation
+    rows: int  # input rows, those in the padding too
+
+    @property
+    def out_rows(self) -> slice:
+        return slice(self.first, None, self.step)
+
+    def every(self, phase: int) -> RowClass:
+        """Return the input rows phase, phase + stride, ..."""
+        start, spread = self.start + phase * self.spread, self.spread * self.stride
+        return RowClass(0, 1, self.count, 1, start, spread, -(-(self.rows - phase) // self.stride))
+
+
+def row_classes(geometry: Geometry, block: int = 1) -> list[RowClass]:
+    """Return the classes; `rows` counts what whole blocks of `block` output rows see, beyond the last one too."""
+    stride, dilation, out_h = geometry.stride[0], geometry.dilation[0], geometry.out_size[0]
+    common = gcd(stride, dilation)
+    step = dilation // common
+    classes = []
+    for first in range(min(step, out_h)):
+        count = -(-(out_h - first) // step)
+        rows = (-(-count // block) * block - 1) * (stride // common) + geometry.kernel[0]
+        start = stride * first - geometry.pad[0]
+        classes.append(RowClass(first, step, count, stride // common, start, dilation, rows))
+    return classes
+
+
+def rows_are_disjoint(geometry: Geometry) -> bool:
+    """Tell whether no two classes share an input row."""
+    return geometry.stride[0] == 1 or geometry.dilation[0] == 1
+
+
+def split_channels(array: np.ndarray, groups: int) -> np.ndarray:
+    """View (N, C, H, W) as (N, G, C / G, H, W)."""
+    n, channels, h, w = array.shape
+    return array.reshape(n, groups, channels // groups, h, w)
+
+
+def stack(array: np.ndarray, count: int, stride: int, depth: int, first: int = 0) -> np.ndarray:
+    """View (B, G, R, ..., n, q) as matrices (B, G, count, depth, n q); number m begins at row first + stride * m."""
+    batch, groups, _, *rest = array.shape
+    columns = prod(rest[-2:])
+    shape = (batch, groups, count, depth, columns)
+    row = array.strides[2]
+    strides = (*array.strides[:2], stride * row, columns * array.itemsize, array.itemsize)
+    return strided_view(array, shape, strides, first * row)
+
+
+def copy_shifted(x: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
+    """Fill shifted[b, g, r, (j, c), n, q] with what tap column j sees in image (b, n); the padding stays zero."""
+    batch, groups, _, lines, images, _ = shifted.shape
+    channels = lines // geometry.kernel[1]
+    x = x.reshape(batch, images, groups, channels, *x.shape[2:])
+    into, pixels = inside(rows.start, rows.spread, shifted.shape[2], geometry.size[0])
+    for j in range(geometry.kernel[1]):
+        start = j * geometry.dilation[1] - geometry.pad[1]
+        across, columns = inside(start, geometry.stride[1], geometry.out_size[1], geometry.size[1])
+        seen = x[..., pixels, columns].transpose(0, 2, 4, 3, 1, 5)  # (b, g, r, c, n, q)
+        shifted[:, :, into, j * channels : (j + 1) * channels, :, across] = seen
+
+
+def add_shifted(dx: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
+    """Add shifted[g, r, j, c, n, q] back to the pixels that `copy_shifted` reads: its adjoint."""
+    dx = split_channels(dx, geometry.groups)  # a view: dx is a contiguous tile
+    into, pixels = inside(rows.start, rows.spread, shifted.shape[1], geometry.size[0])
+    for j in range(geometry.kernel[1]):
+        start = j * geometry.dilation[1] - geometry.pad[1]
+        across, columns = inside(start, geometry.stride[1], geometry.out_size[1], geometry.size[1])
+        dx[..., pixels, columns] += shifted[:, into, j, :, :, across].transpose(3, 0, 2, 1, 4)

@@ -1,0 +1,451 @@
+"""The base: drawing against Pillow and matplotlib, controls, a student's function, threads, events, the live panel."""
+
+import io
+import math
+import threading
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from cs231n_lib.widgets.base import (
+    Axes,
+    Button,
+    Choice,
+    Event,
+    Model,
+    Number,
+    Slider,
+    State,
+    Static,
+    Switch,
+    Text,
+    ask,
+    raster,
+    register,
+    svg,
+)
+from cs231n_lib.widgets.base import view as live
+from cs231n_lib.widgets.base.axes import ticks
+from cs231n_lib.widgets.base.model import REGISTRY
+from cs231n_lib.widgets.base.stage import Stage
+from cs231n_lib.widgets.base.view import View
+from cs231n_lib.widgets.base.worker import Worker
+
+
+@dataclass(frozen=True)
+class Toy(State):
+    size: int = 3
+    rate: float = 0.5
+    mode: str = "a"
+    on: bool = False
+    name: str = "x"
+    clicks: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    state: Toy
+    problem: str = ""
+
+
+def compute(state, data):
+    if state.name == "boom":
+        raise RuntimeError("it\nbroke")
+    return Drawn(state, "not quite" if state.name == "odd" else "")
+
+
+def toy(**changes):
+    model = Model(
+        title="Toy <1>",
+        about="A toy.",
+        state=Toy,
+        controls=(
+            Slider("size", "size", 1, 5),
+            Number("rate", "rate", 0.0, 1.0, step=0.25),
+            Choice("mode", "mode", ("a", "b")),
+            Switch("on", "on", needs={"mode": "b"}),
+            Text("name", "name", ("x", "y")),
+            Button("grow", "Grow"),
+        ),
+        compute=compute,
+        render=lambda r: svg.figure(100, 100, f"toy of {r.state}", svg.text(1, 9, str(r.state))),
+        describe=lambda r: f"size {r.state.size} & {len(r.state.clicks)} clicks",
+        challenge=(("How big?", "Three <3>."),) * 3,
+        actions={"grow": lambda s, d: replace(s, size=s.size + 1)},
+        point=lambda s, d, e: replace(s, clicks=(*s.clicks, (e.x, e.y))) if e.kind == "down" else s,
+        point_help="Click.",
+        advance=lambda s, d: replace(s, size=s.size + 1) if s.size < 5 else s,
+        name="toy",
+    )
+    return replace(model, **changes)
+
+
+# --- drawing
+
+
+@pytest.mark.parametrize("name", ["viridis", "cividis"])
+def test_colour_maps_are_the_published_ones(name):
+    import matplotlib
+
+    expected = matplotlib.colormaps[name](np.linspace(0, 1, 256))[:, :3] * 255
+    assert np.abs(raster.palette(name).astype(float) - expected).max() <= 11
+    assert np.abs(raster.palette(name).astype(float) - expected).mean() <= 1
+
+
+def test_a_signed_map_is_white_at_zero_and_differs_at_the_ends():
+    colours = raster.palette("signed", 255)
+    assert colours[127].tolist() == [255, 255, 255]
+    assert colours[0].tolist() == [0, 0x72, 0xB2]
+    assert colours[-1].tolist() == [0xE6, 0x9F, 0]
+
+
+def test_png_files_read_back_as_the_pixels():
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, size=(5, 7, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(raster.png(rgb)))), rgb)
+    index = rng.integers(0, 4, size=(6, 3), dtype=np.uint8)
+    table = rng.integers(0, 256, size=(4, 4), dtype=np.uint8)
+    read = np.asarray(Image.open(io.BytesIO(raster.png(index, table))).convert("RGBA"))
+    np.testing.assert_array_equal(read, table[index])
+
+
+def test_a_heat_map_leaves_nan_transparent_and_clips():
+    import base64
+
+    from PIL import Image
+
+    values = np.array([[0.0, 1.0, np.nan], [5.0, -5.0, 0.5]])
+    picture = raster.heat_map(0, 0, 3, 2, values, low=0, high=1)
+    data = base64.b64decode(picture.split("base64,")[1].split('"')[0])
+    read = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+    assert read[0, 2, 3] == 0
+    assert (np.delete(read[..., 3].ravel(), 2) == 255).all()
+    np.testing.assert_array_equal(read[1, 0], read[0, 1])  # above high is high
+    np.testing.assert_array_equal(read[1, 1], read[0, 0])
+
+
+def test_a_photograph_is_a_third_of_its_png_and_close():
+    import base64
+
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).normal(128, 20, size=(32, 32, 3)).clip(0, 255).astype(np.uint8)
+    data = base64.b64decode(raster.photo(0, 0, 1, 1, pixels).split("base64,")[1].split('"')[0])
+    assert data[:2] == b"\xff\xd8"
+    assert len(data) < len(raster.png(pixels)) / 1.5
+    assert np.abs(np.asarray(Image.open(io.BytesIO(data))).astype(float) - pixels).mean() < 15
+    tiny = pixels[:4, :4]
+    data = base64.b64decode(raster.photo(0, 0, 1, 1, tiny).split("base64,")[1].split('"')[0])
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), tiny)
+
+
+def test_axes_invert_what_they_draw_and_refuse_nonsense():
+    axes = Axes(left=10, top=20, width=200, height=100, x0=-1, x1=3, y0=2, y1=4)
+    assert axes.inverse(axes.x(0.7), axes.y(3.1)) == pytest.approx((0.7, 3.1))
+    assert axes.inverse(5, 50) is None
+    assert (axes.y(2), axes.y(4)) == (120, 20)  # up is up
+    assert axes.x(99) == 210
+    log = Axes(left=0, top=0, width=1, height=100, y0=0.01, y1=100, log_y=True)
+    assert log.y(1) == pytest.approx(50)
+    with pytest.raises(ValueError, match="ranges must rise, got x 1 to 1"):
+        Axes(left=0, top=0, width=1, height=1, x0=1, x1=1)
+    with pytest.raises(ValueError, match="y0 must be above 0 on a logarithmic axis, got 0"):
+        Axes(left=0, top=0, width=1, height=1, log_y=True)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 17), (0.001, 0.0017), (1e5, 3e6), (2, 2.000001)])
+def test_ticks_are_round_inside_and_few(low, high):
+    values = ticks(low, high)
+    assert 2 <= len(values) <= 11
+    assert all(low - 1e-9 <= v <= high + 1e-9 * abs(high) for v in values)
+    steps = np.diff(values)
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-4)
+    lead = steps[0] / 10 ** math.floor(math.log10(steps[0]) + 1e-6)
+    assert min(abs(lead - k) for k in (1, 2, 5)) < 1e-3
+
+
+def test_a_curve_breaks_where_it_is_not_finite():
+    axes = Axes(left=0, top=0, width=10, height=10, x1=4)
+    assert axes.curve([0, 1, 2, 3, 4], [0, 1, math.nan, 1, 0]).count("<polyline") == 2
+
+
+def test_text_is_escaped_and_numbers_are_short():
+    root = ET.fromstring(svg.figure(10, 10, 'a "quoted" <label>', svg.text(1.0, 2.341, "<script>&")))
+    assert root.get("aria-label") == 'a "quoted" <label>'
+    assert root[0].text == "<script>&"
+    assert (root[0].get("x"), root[0].get("y")) == ("1", "2.34")
+    assert svg.number(-0.001) == "0"
+
+
+# --- controls and state
+
+
+def test_each_control_allows_its_samples_and_names_its_rule():
+    for control in toy().controls:
+        assert all(control.allows(v) for v in control.samples())
+        for value in control.samples():
+            assert control.other(value) != value
+            assert control.allows(control.other(value))
+    size, rate, mode, on, name, _ = toy().controls
+    assert not any(size.allows(v) for v in (0, 6, 2.5, True, "3", None, math.nan))
+    assert rate.allows(1)
+    assert rate.allows(0.3)  # typed
+    half = Slider("rate", "rate", 0.0, 1.0, step=0.25)
+    assert half.allows(0.1 + 0.2 + 0.2)
+    assert not half.allows(0.3)  # between two notches
+    assert half.rule == "a number in [0.0, 1.0] in steps of 0.25"
+    assert not rate.allows(math.nan)
+    assert not mode.allows("c")
+    assert not on.allows(1)
+    assert not name.allows("x" * 201)
+    assert size.rule == "a whole number in [1, 5]"
+    assert not on.shown(Toy())
+    assert on.shown(Toy(mode="b"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"size": 9}, r"toy: size must be a whole number in \[1, 5\], got 9"),
+        ({"size": 2.5}, "state: size must be of type int, got 2.5"),
+        ({"on": 1}, "state: on must be of type bool, got 1"),
+        ({"mode": "z"}, "toy: mode must be one of 'a', 'b', got 'z'"),
+        ({"sise": 1}, "state: settings must be among size, rate, .*, got 'sise'"),
+        ("[1]", "state: must be a mapping of settings, got list"),
+        ("{", "from_json: text must be JSON, got '{'"),
+        (3, "state: must be a mapping of settings, got int"),
+    ],
+)
+def test_settings_that_do_not_fit_get_one_sentence(settings, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        Static(toy(), settings, {})
+    assert "\n" not in str(caught.value)
+    quiet = Static(toy(), settings, {}, strict=False)
+    assert quiet.problem == str(caught.value)
+    assert quiet.state == Toy()
+
+
+def test_state_goes_through_json_and_code():
+    state = Toy(size=4, clicks=((0.5, 1.0), (2.0, 3.0)))
+    assert Toy.from_json(state.to_json()) == state
+    assert Toy.from_dict({"rate": 1}).rate == 1.0
+    widget = Static(toy(), state, {"predict": compute, "images": np.zeros(2), "_memo": {}})
+    assert (
+        widget.code()
+        == "widgets.toy(predict=compute, images=images, state={'size': 4, 'clicks': ((0.5, 1.0), (2.0, 3.0))})"
+    )
+    assert Static(toy(), None, {"predict": lambda: 0}).code() == "widgets.toy(predict=predict)"
+
+
+# --- behaviour
+
+
+def test_a_move_that_fails_keeps_state_and_picture_and_says_so():
+    widget = Static(toy(), None, {})
+    before = widget.picture
+    widget.set("name", "boom")
+    assert widget.problem == "RuntimeError: it broke"
+    assert (widget.state, widget.picture) == (Toy(), before)
+    widget.set("size", 2)
+    assert widget.problem == ""
+    widget.set("name", "odd")
+    assert widget.problem == "not quite"
+    assert widget.state.name == "odd"
+    for _ in range(9):
+        widget.press("grow")
+    assert widget.problem == "ValueError: toy: size must be a whole number in [1, 5], got 6"
+    assert widget.state.size == 5
+
+
+def test_wrong_names_are_refused_and_nothing_is_drawn_from_a_failing_start():
+    widget = Static(toy(), None, {})
+    with pytest.raises(KeyError, match="control must be one of size, rate"):
+        widget.set("sise", 1)
+    with pytest.raises(ValueError, match=r"size must be a whole number in \[1, 5\], got 7"):
+        widget.set("size", 7)
+    with pytest.raises(KeyError, match="action must be one of grow, got 'shrink'"):
+        widget.press("shrink")
+    broken = Static(toy(), {"name": "boom"}, {})
+    assert "No picture: RuntimeError: it broke" in broken.picture
+    ET.fromstring(broken.picture)
+
+
+def test_the_page_shows_status_questions_and_answers_only_when_asked():
+    widget = Static(toy(), None, {})
+    page = widget._repr_mimebundle_()
+    assert "size 3 &amp; 0 clicks" in page["text/html"]
+    assert "Toy &lt;1&gt;" in page["text/html"]
+    assert "Before you move anything" in page["text/html"]
+    assert "Three" not in page["text/html"]
+    assert page["text/plain"] == "Toy <1>: size 3 & 0 clicks"
+    widget.reveal()
+    assert "Three &lt;3&gt;." in widget._repr_mimebundle_()["text/html"]
+
+
+def test_register_refuses_a_control_without_a_field_and_a_name_that_hides_its_module():
+    def test_base():
+        pass
+
+    def fine():
+        pass
+
+    try:
+        with pytest.raises(ValueError, match="named like its module"):
+            register(toy())(test_base)
+        with pytest.raises(ValueError, match="fine's control 'sise' must name a field"):
+            register(toy(controls=(Slider("sise", "size", 1, 2),)))(fine)
+        assert "fine" not in REGISTRY
+    finally:
+        REGISTRY.pop("fine", None)
+
+
+# --- a student's function
+
+
+def test_ask_copies_arguments_and_takes_the_part_of_a_tuple():
+    x = np.arange(3.0)
+
+    def mine(x, scale=1):
+        x *= scale
+        return x, x.sum()
+
+    answer, problem = ask(mine, x, shape=(3,), options={"scale": 2})
+    assert answer.tolist() == [0, 2, 4]
+    assert problem == ""
+    assert x.tolist() == [0, 1, 2]
+    assert ask(mine, x, shape=(), part=1)[0] == 3
+
+
+def test_ask_names_what_is_wrong():
+    def nothing(x):
+        pass
+
+    def leaves(x):
+        raise SystemExit(3)
+
+    def far(x):
+        return np.zeros((2, 2))[5]
+
+    x = np.zeros(3)
+    assert ask(nothing, x, shape=None) == (None, "nothing must return numbers, got NoneType (is a return missing?)")
+    assert ask(lambda x: x[:2], x, shape=(3,))[1] == "<lambda> must return shape (3,), got (2,)"
+    assert ask(leaves, x, shape=None)[1].startswith("leaves raised SystemExit: 3 (line ")
+    assert "`return np.zeros((2, 2))[5]`" in ask(far, x, shape=None)[1]
+    assert ask(lambda x: x, x, shape=None, part=1)[1] == "<lambda> must return a tuple, got ndarray"
+    assert ask(lambda x: (x,), x, shape=None, part=1)[1] == "<lambda> must return at least 2 values, got 1"
+    assert ask(lambda x: ["a"], x, shape=None)[1].startswith("<lambda> must return numbers")
+    assert ask(lambda: 0, x, shape=None)[1].startswith("<lambda> raised TypeError")
+
+
+# --- the live panel
+
+
+def test_controls_follow_the_state_and_hide_when_they_cannot_act():
+    view = View(toy(), None, {})
+    rows = {control.field: row for control, row in view._rows}
+    assert rows["on"].layout.display == "none"
+    view.inputs["mode"].value = "b"
+    assert rows["on"].layout.display is None
+    assert view.state.mode == "b"
+    view.press("grow")
+    assert view.inputs["size"].value == 4
+    view.inputs["name"].value = "boom"  # refused: the control goes back to what the state says
+    assert view.inputs["name"].value == "x"
+    assert "RuntimeError: it broke" in view._said.value
+    view.reset()
+    assert view.inputs["mode"].value == "a"
+    assert view.state == Toy()
+    view.close()
+
+
+def test_the_bundle_has_the_live_view_and_the_static_picture():
+    view = View(toy(), None, {})
+    bundle = view._repr_mimebundle_()
+    assert set(bundle) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
+    assert view.picture in bundle["text/html"]
+    view.close()
+
+
+def test_the_stage_sends_events_and_ignores_what_is_none():
+    seen = []
+    stage = Stage(seen.append, pointer=True, help="")
+    sent = []
+    stage.send = sent.append
+    stage._handle_custom_msg({"type": "point", "kind": "down", "x": 3, "y": 4.5, "shift": True}, [])
+    stage._handle_custom_msg({"type": "point", "kind": "key", "key": "Enter"}, [])
+    for junk in ({}, {"type": "point", "kind": "explode"}, {"kind": "down"}, []):
+        stage._handle_custom_msg(junk, [])
+    assert seen == [Event("down", 3.0, 4.5, "", True), Event("key", 0.0, 0.0, "Enter")]
+    assert sent == [{"done": True}] * 2
+    view = View(toy(), None, {})
+    view._stage._handle_custom_msg({"type": "point", "kind": "down", "x": 1, "y": 2}, [])
+    assert view.state.clicks == ((1.0, 2.0),)
+    assert "1 clicks" in view._said.value
+    view.close()
+
+
+def test_the_worker_runs_pauses_and_ends():
+    steps, reached, paused = [], threading.Event(), threading.Event()
+
+    def step():
+        steps.append(threading.current_thread().name)
+        if len(steps) == 3:
+            reached.set()
+        return len(steps) < 3
+
+    worker = Worker(step, paused.set)
+    assert worker._thread is None
+    worker.start()
+    assert reached.wait(20)
+    assert paused.wait(20)
+    assert not worker.running
+    assert steps == ["cs231n-widget"] * 3
+    worker.close()
+    assert not worker._thread.is_alive()
+    worker.start()
+    assert not worker.running
+
+
+def test_run_stops_when_there_is_nothing_left_and_when_something_fails():
+    view = View(toy(), {"size": 4}, {})
+    view._worker._paused = (stopped := threading.Event()).set
+    view.run()
+    assert stopped.wait(20)
+    assert view.state.size == 5
+    view.close()
+
+    def fails(state, data):
+        raise ValueError("no gradient")
+
+    view = View(toy(advance=fails), None, {})
+    view._worker._paused = (stopped := threading.Event()).set
+    view.run()
+    assert stopped.wait(20)
+    assert view.problem == "ValueError: no gradient"
+    view.close()
+
+
+def test_running_a_cell_again_closes_what_it_made_before(monkeypatch):
+    class Shell:
+        parent = {"metadata": {"cellId": "one"}, "header": {"msg_id": "first"}}  # noqa: RUF012
+
+        def get_parent(self):
+            return self.parent
+
+    shell = Shell()
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr(live, "_BY_CELL", {})
+    old, twin = View(toy(), None, {}), View(toy(), None, {})
+    old.run()
+    assert not old._worker._closed.is_set()
+    shell.parent = {"metadata": {"cellId": "one"}, "header": {"msg_id": "second"}}
+    new = View(toy(), None, {})
+    assert old._worker._closed.is_set()
+    assert not old._worker._thread.is_alive()
+    assert twin._worker._closed.is_set()
+    assert not new._worker._closed.is_set()
+    new.close()
