@@ -84,8 +84,11 @@ class Inmate(Protocol):
     def memory(self) -> int:
         """Bytes that its processes hold by now, all together."""
 
-    def end(self) -> str:
-        """Kill it, wait until all that ran in it is gone, and say how it had ended: "" if by this call."""
+    def end(self, patience: float = 0.0) -> str:
+        """Kill it, wait until all that ran in it is gone, and say how it had ended: "" if by this call.
+
+        patience : seconds to let it end by itself first
+        """
 
 
 @dataclass
@@ -136,12 +139,12 @@ class Box:
         self.functions.append(function)
         return len(self.functions) - 1
 
-    def close(self) -> str:
-        """End the box and give back its pipes. Returns how it had ended by itself, if it had."""
+    def close(self, patience: float = 0.0) -> str:
+        """End the box and give back its pipes. Returns how it had ended by itself, if it had within `patience` s."""
         if not self.alive:
             return ""
         self.alive = False
-        how = self.inmate.end()
+        how = self.inmate.end(patience)
         os.close(self.inmate.reading)
         os.close(self.inmate.writing)
         return how
@@ -214,5 +217,6 @@ class Box:
         raise LimitReached(f"your code was stopped: {reason}")
 
     def _died(self) -> Any:
-        how = self.close() or "it closed its pipes"
+        # Its pipes close a moment before it has ended: what is told of it must not hang on that moment.
+        how = self.close(patience=5.0) or "it closed its pipes"
         raise BoxDied(f"your code ended its process ({how}): a crash, an exit, or too much memory")

@@ -4,6 +4,7 @@ For machines that have a container engine and no bubblewrap, macOS among them. A
 each; there is no zygote in it, since a descriptor cannot be passed into a container.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -40,7 +41,9 @@ class Contained:
     def memory(self) -> int:
         return 0  # the engine holds it to its limit
 
-    def end(self) -> str:
+    def end(self, patience: float = 0.0) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=patience)
         code = self.process.poll()
         subprocess.run([self.engine, "rm", "--force", self.name], capture_output=True, timeout=60, check=False)
         self.process.kill()

@@ -5,6 +5,7 @@ container per box), landlock (files and sockets closed where namespaces are forb
 """
 
 import atexit
+import itertools
 import os
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ MINIMUM = "docker"  # a level below it must be asked for
 
 Prefix = tuple[tuple[str, str], ...]  # (grade_id, source) of the course's own first cells
 _templates: dict[tuple, Template] = {}
+_made = itertools.count()
 _cold: set[tuple] = set()  # kinds of box whose first cells must run in the box, not in its parent
 
 
@@ -89,7 +91,7 @@ class Sandbox:
     def _template(self, forbid: tuple[str, ...], prefix: Prefix) -> Template:
         walls = {"bubblewrap": "namespaces"}.get(self.level, self.level)
         preload = PRELOAD + ((HEAVY_PRELOAD,) if HEAVY_PRELOAD not in forbid else ())
-        block = (os.getpid() * MAX_TEMPLATES + len(_templates)) % ZYGOTES
+        block = (os.getpid() * MAX_TEMPLATES + next(_made)) % ZYGOTES
         config = {
             "walls": walls,
             "preload": preload,

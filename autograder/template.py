@@ -47,9 +47,9 @@ class Forked:
         members = [self.pid] if self.shares_pids else _namespace(self.pid)
         return sum(max(0, _private(pid) - self.base) for pid in members)
 
-    def end(self) -> str:
+    def end(self, patience: float = 0.0) -> str:
         """Kill the first process; its pid namespace dies with it. Returns how it had ended, "" if by this call."""
-        ended = bool(select.select([self.handle], [], [], 0)[0])
+        ended = bool(select.select([self.handle], [], [], patience)[0])
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.handle, signal.SIGKILL)
         how = self._last_words() if ended else ""
