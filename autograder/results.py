@@ -10,6 +10,7 @@ from cs231n_lib.check import exercises
 from .collect import Submission
 from .course import Course
 from .grading import Graded, role_of
+from .reasons import reason_of
 from .scheduler import write_atomically
 from .source import TESTS_SUFFIX
 
@@ -31,7 +32,7 @@ FROM_CHECK = {"todo": "unanswered", "error": "student_error", "passed": "ok"}
 
 @dataclass(frozen=True)
 class Row:
-    """One question of one student. score : points, or None while it is not known."""
+    """One question of one student. score : points, or None while it is not known; reason : why not all, in one word"""
 
     notebook: str
     question: str
@@ -44,6 +45,7 @@ class Row:
     stage: str = ""
     symptom: str = ""
     seconds: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _judged(notebook: str, question: str, title: str, points: float, verdict: di
     if 0 < verdict["points"] < points:
         status = "partly"
     details = {name: verdict[name] for name in ("message", "hint", "stage", "symptom", "seconds")}
-    return Row(notebook, question, title, verdict["points"], points, status, **details)
+    return Row(notebook, question, title, verdict["points"], points, status, reason=reason_of(verdict), **details)
 
 
 def save(course: Course, assignment: str, result: StudentResult) -> None:

@@ -179,8 +179,7 @@ def affine_forward(x, w, b):
     "VAL21": Case(
         "right for a batch of one only",
         "value",
-        "def affine_forward(x, w, b):\n"
-        "    return np.repeat(x[0].reshape(1, -1) @ w + b, len(x), axis=0), (x, w)\n",
+        "def affine_forward(x, w, b):\n    return np.repeat(x[0].reshape(1, -1) @ w + b, len(x), axis=0), (x, w)\n",
     ),
     "VAL23": Case(
         "another answer at each call",

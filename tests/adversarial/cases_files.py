@@ -144,7 +144,9 @@ def _copied(folder, student, raw):
 CASES = {
     "CUT13": Case("hands in another's notebook", "same_provenance", place=_copied, **GOOD),
     "FILE1": Case("its browser named the file", "renamed", place=only("T01_two (1).ipynb"), **GOOD),
-    "FILE3": Case("a script in place of the notebook", "wrong_format", place=only("T01_two.py", change=_script), **NOTHING),
+    "FILE3": Case(
+        "a script in place of the notebook", "wrong_format", place=only("T01_two.py", change=_script), **NOTHING
+    ),
     "FILE5": Case("a draft beside the notebook", "ambiguous", place=_draft, **GOOD),
     "FILE7": Case("a zip whose paths lead outside", "path_traversal", place=zipped(_slip), **GOOD),
     "FILE9": Case("2 GB of zeros in 2 MB", "archive_bomb", place=zipped(_bomb), **NOTHING),
@@ -165,7 +167,9 @@ CASES = {
         ),
         **GOOD,
     ),
-    "FILE19": Case("a page called notebook", "wrong_format", raw=lambda raw: b"<!DOCTYPE html>\n<html></html>", **NOTHING),
+    "FILE19": Case(
+        "a page called notebook", "wrong_format", raw=lambda raw: b"<!DOCTYPE html>\n<html></html>", **NOTHING
+    ),
     "META1": Case(
         "a timestamp of its own",
         "time_conflict",

@@ -13,7 +13,9 @@ for db in glob.glob('../../../gradebook.db') + glob.glob('/**/gradebook.db', rec
     c.execute('update grade set manual_score = 2'); c.commit()
 """,
     ),
-    "FORGE03": Case("ends the process from within the function", "exited", "def affine_forward(x, w, b): raise SystemExit(0)\n"),
+    "FORGE03": Case(
+        "ends the process from within the function", "exited", "def affine_forward(x, w, b): raise SystemExit(0)\n"
+    ),
     "FORGE05": wrong(
         "an AST transformer that turns a test cell into its maximum",
         "ipython_hook",

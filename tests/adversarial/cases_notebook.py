@@ -114,7 +114,9 @@ CASES = {
     "NB17": edited("format 4.4, without cell ids", "", _old),
     "NB19": edited("a format that does not exist yet", "unknown_format", _future),
     "NB21": edited("60 MB of saved output", "huge_notebook", _flooded),
-    "NB23": edited("%reset before the tests", "poisoned_by_other_cells", lambda nb: add_cell(nb, "%reset -f", before=TESTS)),
+    "NB23": edited(
+        "%reset before the tests", "poisoned_by_other_cells", lambda nb: add_cell(nb, "%reset -f", before=TESTS)
+    ),
     "NB25": edited("shows HTML with a script", "active_content", _script),
     "NB27": edited("a scratch cell that raises", "cell_error", lambda nb: add_cell(nb, "1/0", before=AFFINE)),
     "NB29": edited("tabs among spaces", "syntax_error", _tabs, q1=0.0),

@@ -86,5 +86,3 @@ def hostile_class(prepared):
     after = {"submissions": repr(digests(folder)), "sources": repr(digests(root / "source"))}
     assert before == after
     return ClassGraded(place, folder, {r.student: r for r in outcome.results}, wall, after)
-
-

@@ -8,7 +8,9 @@ from .cases import CASES
 
 def result_of(graded, name):
     """The result of a case's student; a name that had to be changed still ends in the student's."""
-    found = [r for student, r in graded.results.items() if student == name.lower() or student.endswith(" " + name.lower())]
+    found = [
+        r for student, r in graded.results.items() if student == name.lower() or student.endswith(" " + name.lower())
+    ]
     assert len(found) == 1, f"{name} was graded {len(found)} times, not once"
     return found[0]
 

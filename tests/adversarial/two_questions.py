@@ -8,6 +8,7 @@ import numpy as np
 
 from cs231n_lib.check import check
 
+
 # %% solution="net-affine_forward"
 def affine_forward(x, w, b):
     """Return (out, cache) of an affine layer."""
@@ -33,6 +34,7 @@ result = result.also(hidden_zebra, seed=4403)
 ### END HIDDEN TESTS
 result.points
 
+
 # %% solution="net-softmax_loss"
 def softmax_loss(scores, y):
     """Return (loss, dscores)."""
@@ -53,6 +55,7 @@ result = result.also(seed=4603)
 ### END HIDDEN TESTS
 result.points
 
+
 # %% solution="net-relu_forward"
 def relu_forward(x):
     """Return (out, cache)."""
@@ -64,6 +67,7 @@ def relu_forward(x):
 # %% tests="net-relu_forward" points=2
 result = check("net-relu_forward", relu_forward)
 result.points
+
 
 # %% solution="knn-no_loops"
 def compute_distances_no_loops(X, X_train):
