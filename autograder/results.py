@@ -10,6 +10,7 @@ from cs231n_lib.check import exercises
 from .collect import Submission
 from .course import Course
 from .grading import Graded, role_of
+from .marks import SOFT
 from .reasons import reason_of
 from .scheduler import write_atomically
 from .source import TESTS_SUFFIX
@@ -86,7 +87,12 @@ def summarise(submission: Submission, graded: list[Graded], everyone: Container[
     for part in graded:
         name = part.template.name
         rows += _rows(part)
-        flags += [(name, flag, detail) for flag, detail in part.answers.flags]
+        lost = {row.question for row in rows if row.notebook == name and row.score != row.max_score}
+        flags += [
+            (name, flag, detail)
+            for flag, detail in part.answers.flags
+            if flag not in SOFT or detail.partition(":")[0] in lost
+        ]
         flags += [(name, str(flag), str(detail)) for flag, detail in part.record.get("flags", [])]
         flags += [(name, flag, detail) for flag, detail in _borrowed(part, submission.student, everyone)]
         if part.answers.fault:

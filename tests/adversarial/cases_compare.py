@@ -111,7 +111,8 @@ g.relative_error = lambda a, b: 0.0
     "CMP19": wrong(
         "silences print and logging",
         "patched_builtin",
-        "import builtins, logging\nbuiltins.print = lambda *a, **k: None\nlogging.Logger.handle = lambda *a, **k: None\n",
+        "import builtins, logging\nbuiltins.print = lambda *a, **k: None\n"
+        "logging.Logger.handle = lambda *a, **k: None\n",
     ),
     "VAL01": Case(
         "nan everywhere",

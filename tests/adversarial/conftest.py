@@ -16,10 +16,10 @@ from autograder.results import StudentResult
 from autograder.sandbox import find_sandbox
 from autograder.source import read_source, solutions
 
-from .case import AFFINE, SOFTMAX, hand_in
+from .case import hand_in
 from .cases import CASES
 
-LIMITS = Limits(call=2.0, cell=8.0, total=80.0, memory=1_500_000_000, scratch=64_000_000)
+LIMITS = Limits(call=2.0, cell=8.0, total=80.0, question=15.0, memory=1_500_000_000, scratch=64_000_000)
 SOURCE = Path(__file__).with_name("two_questions.py")
 NOTEBOOK = "T01_two"
 STUBS = ("net-relu_forward", "knn-no_loops")  # not answered unless a case is about them
