@@ -18,7 +18,7 @@ MAX_FILE = 100_000_000  # bytes of a notebook; outputs with pictures make honest
 LARGE = 10_000_000  # bytes from which a notebook is looked at before it is parsed
 MAX_VALUES = 2_000_000  # commas outside of texts, about the number of JSON values: each takes 60 bytes and more
 MAX_MARKED = 400_000  # characters of what one cell shows that are searched
-MAX_SEARCHED = 1_000_000  # characters of code in one notebook that are searched
+MAX_SEARCHED = 300_000  # characters of code in one notebook that are searched
 CONFLICT = re.compile(rb"<{7}[^\n]*\n(.*?)={7}\n.*?>{7}[^\n]*\n?|[<=>|]{7}(?: [^\n]*)?\n", re.DOTALL)
 MAX_CONFLICTS, MAX_MENDED = 50, 2_000_000  # marks and bytes of a file that is worth mending
 MAX_CELLS = 2_000
