@@ -71,6 +71,7 @@ class Budget:
 
     wall: float
     cpu: float
+    kind: str = "timeout"  # or "budget": which of the two bounds the wall clock
 
 
 class Inmate(Protocol):
@@ -157,7 +158,8 @@ class Box:
         if self.purse.left <= 0:
             self._stop("it took longer than a question, or a whole notebook, may", "budget")
         wall = min(PATIENCE * seconds, self.purse.left)
-        return Budget(time.monotonic() + wall, self.inmate.cpu_seconds() + seconds)
+        kind = "budget" if wall == self.purse.left else "timeout"
+        return Budget(time.monotonic() + wall, self.inmate.cpu_seconds() + seconds, kind)
 
     def _send(self, header: dict, buffers: list[bytes], budget: Budget) -> None:
         if not self.alive:
@@ -211,8 +213,10 @@ class Box:
         if time.monotonic() < self.looked + SLICE:
             return
         self.looked = time.monotonic()
-        if self.looked > budget.wall or self.inmate.cpu_seconds() > budget.cpu:
+        if self.inmate.cpu_seconds() > budget.cpu:
             self._stop("it took longer than its time limit", "timeout")
+        if self.looked > budget.wall:
+            self._stop("it took longer than its time limit", budget.kind)
         if self.inmate.memory() > self.limits.memory:
             self._stop(f"its processes held more than {self.limits.memory / 1e9:g} GB together", "memory_limit")
 

@@ -14,7 +14,7 @@ from .gradebook import GradeBook
 from .grading import Graded, grade, prepare
 from .regrade import Again, completed, rounds
 from .report import write_reports
-from .results import StudentResult, load, save, summarise
+from .results import StudentResult, load, same_origin, save, summarise
 from .roster import Roster
 from .sandbox import MINIMUM, find_sandbox
 from .scheduler import write_atomically
@@ -75,6 +75,7 @@ def grade_folder(
         submissions = received(course, assignment, folder, wanted, roster=roster, students=chosen)
         write_atomically(course.root / "sandbox-level", sandbox.level)
         book, results = GradeBook(course, assignment), []
+        origins: dict[str, frozenset[str]] = {}
         progress.update(step, description=f"grading {assignment}", total=len(chosen or everyone), completed=0)
 
         def store(submission: Submission, graded: list[Graded]) -> None:
@@ -84,6 +85,7 @@ def grade_folder(
             write_feedback(course, assignment, result, graded)
             save(course, assignment, result)
             results.append(result)
+            origins[result.student] = frozenset().union(*(part.answers.origin for part in graded))
 
         scheduler = scheduler_for(course.records, workers=workers, address=address, slurm=slurm)
         try:
@@ -101,6 +103,8 @@ def grade_folder(
         finally:
             scheduler.close()
             book.close()
+    for result in same_origin(results, origins):
+        save(course, assignment, result)
     files = write_reports(course, assignment)
     files["gradebook"] = str(course.root / "gradebook.db")
     files["feedback"] = str(course.root / "feedback")

@@ -35,6 +35,7 @@ class Answers:
     cells : {grade_id: source} of solution and answer cells
     extras : sources of the student's own code cells, with the position among the template's cells they stood at
     flags : (name, detail) for a person to look at; never a deduction
+    origin : random names and times of the cells that the student added: two people do not draw the same
     """
 
     fault: str = ""
@@ -42,6 +43,7 @@ class Answers:
     cells: dict[str, str] = field(default_factory=dict)
     extras: tuple[tuple[int, str], ...] = ()
     flags: tuple[tuple[str, str], ...] = ()
+    origin: frozenset[str] = frozenset()
 
 
 def parse_answers(raw: bytes, template: NotebookNode) -> Answers:
@@ -140,8 +142,16 @@ def _cell(cell: dict) -> dict:
         "grade_id": grade_id if isinstance(grade_id, str) else "",
         "id": cell.get("id") if isinstance(cell.get("id"), str) else "",
         "nbgrader": nbgrader if isinstance(nbgrader, dict) else {},
+        "ran": _ran(metadata),
         "showed": _texts(cell.get("outputs")),
     }
+
+
+def _ran(metadata: Any) -> str:
+    """When a cell ran, to the microsecond, where JupyterLab kept it."""
+    times = metadata.get("execution") if isinstance(metadata, dict) else None
+    begun = times.get("iopub.execute_input") if isinstance(times, dict) else None
+    return begun[:60] if isinstance(begun, str) else ""
 
 
 def _texts(outputs: Any) -> str:
@@ -170,6 +180,7 @@ class _Matcher:
         self.metas: dict[str, dict] = {}
         self.given: set[str] = set()
         self.searched = 0
+        self.given_ids = {str(cell.get("id", "")) for cell in template.cells}
         for index, cell in enumerate(template.cells):
             meta = cell.metadata.get("nbgrader")
             if not meta:
@@ -210,7 +221,10 @@ class _Matcher:
         flags += [("duplicate_cell", f"{n} occurs {seen.count(n)} times") for n in self.order if seen.count(n) > 1]
         flags += [("test_cell_missing", f"{n} is not in the notebook") for n in self.locked if n not in seen]
         flags += [("answer_missing", f"{n} is not in the notebook") for n in self.kinds if n not in answers]
-        return Answers(cells=answers, extras=tuple(extras), flags=tuple(flags))
+        origin = frozenset(mark for cell in cells for mark in (cell["id"], cell["ran"]) if len(mark) >= 8)
+        return Answers(
+            cells=answers, extras=tuple(extras), flags=tuple(flags), origin=origin - set(self.order) - self.given_ids
+        )
 
     def _marks(self, name: str, cell: dict) -> list[Flag]:
         """Flags on one cell: what was changed about it, and what its text reaches for."""

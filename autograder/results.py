@@ -102,6 +102,26 @@ def summarise(submission: Submission, graded: list[Graded], everyone: Container[
     return StudentResult(submission.student, rows, flags)
 
 
+def same_origin(results: list[StudentResult], origins: dict[str, frozenset[str]]) -> list[StudentResult]:
+    """Return the results, flagged, of students whose notebooks hold cells with the same random names or times."""
+    holders: dict[str, list[str]] = {}
+    for student, marks in origins.items():
+        for mark in marks:
+            holders.setdefault(mark, []).append(student)
+    others: dict[str, set[str]] = {}
+    for students in holders.values():
+        for student in students if len(students) > 1 else ():
+            others.setdefault(student, set()).update(students)
+    flagged = []
+    for result in results:
+        shared = sorted(others.get(result.student, set()) - {result.student})
+        if shared:
+            detail = f"cells that only one person can have made are also in the notebook of {', '.join(shared[:5])}"
+            result.flags.append(("", "same_provenance", detail))
+            flagged.append(result)
+    return flagged
+
+
 def _borrowed(part: Graded, student: str, everyone: Container[str]) -> list[tuple[str, str]]:
     """Flags for drawn questions that were answered with the numbers of another name. For a person to look at."""
     answered = [v for v in part.record.get("verdicts", []) if v["student"] is not None and v["status"] != "todo"]

@@ -54,7 +54,7 @@ def affine_forward(x, w, b):
         """
 import time
 def affine_forward(x, w, b):
-    time.sleep(1.9)
+    time.sleep(4.9)
     return x.reshape(len(x), -1) @ w + b, (x, w)
 """,
     ),
