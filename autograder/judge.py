@@ -81,13 +81,19 @@ class Student:
     """
 
     def __init__(
-        self, sandbox: Sandbox, cells: list[tuple[str, str]], forbid: tuple[str, ...], prefix: Prefix = ()
+        self,
+        sandbox: Sandbox,
+        cells: list[tuple[str, str]],
+        forbid: tuple[str, ...],
+        prefix: Prefix = (),
+        loading: Purse | None = None,
     ) -> None:
         self.sandbox, self.cells, self.forbid = sandbox, cells, forbid
         # Only what every student's box begins with can have run in its parent.
         self.prefix = prefix if tuple(cells[: len(prefix)]) == prefix else ()
         self.box: Box | None = None
         self.purse = Purse(sandbox.limits.question)
+        self.loading = loading or Purse(sandbox.limits.total / 2)
         self.shown: dict[str, dict] = {}
         self.skipped: set[str] = set()
 
@@ -100,14 +106,25 @@ class Student:
                 if grade_id in self.skipped:
                     continue
                 try:
-                    self.shown[grade_id] = _told(box.run(source))
+                    self.shown[grade_id] = _told(self._load(box, source))
                 except LimitReached as stop:
-                    if stop.kind == "budget":
-                        raise
                     self.skipped.add(grade_id)
                     self.shown[grade_id] = _told({"error": {"type": "Stopped", "message": str(stop)}})
                     break
         return self.box
+
+    def _load(self, box: Box, source: str) -> dict:
+        """Run one cell. Its time is not the question's that happens to ask first: all cells have a purse of their own.
+
+        When that is empty a cell still gets a little, so that one without end does not cost the others.
+        """
+        asked, self.purse.left = self.purse.left, max(LEAST_SECONDS, self.loading.left)
+        before = self.purse.left
+        try:
+            return box.run(source)
+        finally:
+            self.loading.left -= before - self.purse.left
+            self.purse.left = asked
 
     def bind(self, names: set[str]) -> dict[str, Any]:
         """Return those of `names` that the student defined: plain values by value, everything else as a Subject."""
@@ -159,14 +176,15 @@ class Session:
 
     def __init__(self, job: Job, shell: Any) -> None:
         self.job, self.shell = job, shell
+        self.loading = Purse(job.walls.limits.total / 2)
         self.student, self.helped = self._student(_cells(job)), self._student(_with_extras(job))
-        self.left = job.walls.limits.total
+        self.left = job.walls.limits.total / 2
         self.names: set[str] = set()  # what the questions asked for and the student had
         self.verdicts: list[Verdict] = []
         self.flags: list[tuple[str, str]] = []
 
     def _student(self, cells: list[tuple[str, str]]) -> Student:
-        return Student(self.job.walls, cells, tuple(self.job.forbid), self.job.prefix)
+        return Student(self.job.walls, cells, tuple(self.job.forbid), self.job.prefix, self.loading)
 
     def ask(self, cell: dict) -> None:
         """Judge one test cell. Where time ran out, the next question still gets a little: it may be a quick one."""

@@ -19,6 +19,7 @@ BY_SYMPTOM = {
     "shape": "shape",
     "not-array": "wrong_type",
     "not-tensor": "wrong_type",
+    "not-a-pair": "wrong_type",
     "not-plain": "result_not_plain",
     "odd-value": "wrong_type",
     "too-large": "result_too_large",

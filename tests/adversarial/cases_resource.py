@@ -64,10 +64,9 @@ def affine_forward(x, w, b):
         "import re\ndef affine_forward(x, w, b): return re.match(r'(a+)+$', 'a' * 60 + 'b'), (x, w)\n",
     ),
     "RES21": right(
-        "a picture of many megabytes",
+        "shows a picture of many megabytes",
         "output_flood",
-        "import matplotlib.pyplot as plt\nplt.figure(figsize=(16, 16), dpi=100)\n"
-        "plt.imshow(np.random.default_rng(0).random((1600, 1600)), cmap='prism')\nplt.show()\n",
+        "from IPython.display import display\ndisplay({'image/png': 'A' * 2_000_000}, raw=True)\n",
     ),
     "RES23": right(
         "loads data with worker processes",
