@@ -113,7 +113,7 @@ class ArchiveBomb(ValueError):
 
 def fault_of(error: Exception) -> str:
     """Return the flag for an archive that could not be listed."""
-    kinds = {TooManyFiles: "too_many_files", ArchiveBomb: "archive_bomb"}
+    kinds: dict[type[Exception], str] = {TooManyFiles: "too_many_files", ArchiveBomb: "archive_bomb"}
     return kinds.get(type(error), "unreadable_archive")
 
 

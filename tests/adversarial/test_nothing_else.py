@@ -1,5 +1,6 @@
 """What must not happen to anybody: secrets outside, files written, neighbours lost, a run that hangs."""
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -27,9 +28,10 @@ def test_everybody_who_handed_in_has_one_result_with_a_reason(hostile_class):
 def test_no_hidden_test_is_in_a_page_or_in_what_a_box_showed(hostile_class):
     course = hostile_class.course
     secret = (course.root / "secret").read_text().strip()
-    for path in [*(course.root / "feedback").rglob("*.html"), *course.records.glob("*.json")]:
-        text = path.read_text()
-        assert not [word for word in (*HIDDEN, secret) if word in text], path.name
+    pages = {p.name: p.read_text() for p in (course.root / "feedback").rglob("*.html")}
+    pages |= {p.name: json.dumps(json.loads(p.read_text())["shown"]) for p in course.records.glob("*.json")}
+    for name, text in pages.items():
+        assert not [word for word in (*HIDDEN, secret) if word in text], name
 
 
 @pytest.mark.slow
@@ -37,8 +39,9 @@ def test_the_walls_hide_other_work_and_show_nothing_of_the_machine(hostile_class
     pages = {
         n: "".join(p.read_text() for p in _pages(hostile_class, n)) for n in ("read03", "read05", "read15", "read17")
     }
-    assert "leaked-by-read: \n" in pages["read03"]
-    assert "leaked-by-list: \n" in pages["read05"]
+    records = [json.loads(p.read_text())["shown"] for p in hostile_class.course.records.glob("*.json")]
+    printed = {cell["text"].strip() for shown in records for cell in shown.values()}
+    assert {"leaked-by-read:", "leaked-by-list:"} <= printed
     assert "hidden-found" not in pages["read17"]
     assert "found-a-neighbour" not in pages["read15"]
     assert str(Path.home()) not in "".join(pages.values()) or str(Path.home()) == "/root"
