@@ -37,7 +37,7 @@ print('leaked-by-read:', leak)
         "file_probe",
         """
 import os
-seen = [d for d in ('../../../gradebook.db', '../../../submitted', '/work', '/root') if os.path.exists(d)]
+seen = [d for d in ('../../../gradebook.db', '../../../submitted', '/course/autograder') if os.path.exists(d)]
 open('/tmp/leak.txt', 'a').write(repr(seen))
 print('leaked-by-list:', ' '.join(seen))
 """,
