@@ -7,7 +7,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import nbformat
 from nbformat import NotebookNode
@@ -160,7 +160,7 @@ def grade(
             raw = submission.notebooks.get(template.name)
             answers = parse_answers(raw, template.notebook) if raw is not None else MISSING
             parts.append((template, answers, None if answers.fault else judged(template, answers)))
-        waiting.append((replace(submission, notebooks={}), parts))
+        waiting.append((submission, parts))
         # A window: enough to keep every worker busy while the first is stored, never the whole class in memory.
         while len(waiting) > scheduler.window:
             finish()

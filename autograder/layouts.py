@@ -77,7 +77,7 @@ def _unwrapped(listing: Listing, assignment: str, archived: bool) -> Listing:
         inner = Listing(items, folders, listing.flags)
         if _of_an_lms(inner) or (archived and _of_many(inner, assignment)):
             return _unwrapped(inner, assignment, archived)
-    if len(loose) == 1 and not listing.folders and loose[0].is_zip:
+    if len(loose) == 1 and not listing.folders and loose[0].is_archive:
         try:
             inside = _unwrapped(open_inside(loose[0]), assignment, True)
         except UNREADABLE:
@@ -98,7 +98,7 @@ def _of_many(listing: Listing, assignment: str) -> bool:
     files = [item for item in listing.items if len(item.path.parts) == 1]
     if any(item.path.suffix.lower() == ".ipynb" for item in files):
         return False
-    return any(name != assignment for name in listing.folders) or any(item.is_zip for item in files)
+    return any(name != assignment for name in listing.folders) or any(item.is_archive for item in files)
 
 
 class _Loader(yaml.SafeLoader):
@@ -221,7 +221,7 @@ def _plain(listing: Listing, wanted: list[str]) -> Layout:
             entries.append(Entry(folder, (folder,), items))
             continue
         for item in items:
-            if item.is_zip:
+            if item.is_archive:
                 stem = without_copy_mark(item.path.stem)
                 entries.append(Entry(stem, (stem,), [item]))
             elif item.path.suffix.lower() == ".ipynb":

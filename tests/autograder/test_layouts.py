@@ -184,7 +184,7 @@ def test_loose_files_from_a_mailbox(tmp_path):
     assert set(students) == {"ann", "bob", "N00_start _3_"}
     assert students["ann"].notebooks == {"N00_start": b"1", "N01_knn": b"2"}
     assert students["bob"].notebooks == {"N00_start": b"new"}
-    assert "several_submissions" in flags(students["bob"])
+    assert "superseded" in flags(students["bob"])
     (lost,) = [s for s in students.values() if "unmapped" in flags(s)]
     assert lost.notebooks == {"N00_start": b"3"}
 
@@ -198,7 +198,7 @@ def test_names_content_and_exports(tmp_path):
     (tmp_path / "bob" / "N01_knn.ipynb.txt").write_bytes(b"2")
     students = found(tmp_path, grade_ids=ids)
     assert set(students["ann"].notebooks) == {"N01_knn"}
-    assert {"renamed", "not_a_notebook"} <= flags(students["ann"])
+    assert {"renamed", "wrong_format"} <= flags(students["ann"])
     assert students["bob"].notebooks == {"N01_knn": b"2"}
 
 
@@ -241,7 +241,7 @@ def test_archives_that_climb_link_lie_or_burst(tmp_path):
             archive.writestr(f"{n}.txt", "")
     students = found(tmp_path)
     assert students["eve"].notebooks == {}
-    assert {"unsafe_path", "link_ignored"} <= flags(students["eve"])
+    assert {"path_traversal", "special_file"} <= flags(students["eve"])
     assert len(students["bomb"].notebooks["N00_start"]) == MAX_FILE + 1
     assert "too_many_files" in flags(students["many"])
     assert not (tmp_path.parent / "N00_start.ipynb").exists()
