@@ -135,7 +135,12 @@ def course(tmp_path_factory):
             reports[name] = {"text": "\x1b]8;;javascript:x\x07" + everything, "pictures": pictures, "error": error}
         elif role == "tests":
             data = {"text/html": everything, "text/plain": everything}
-            verdict = {"grade_id": name, "points": 0.0, "max_points": float(cell.metadata.nbgrader.points)}
+            verdict = {
+                "grade_id": name,
+                "points": 0.0,
+                "student": None,
+                "max_points": float(cell.metadata.nbgrader.points),
+            }
             words = dict(zip(("message", "hint", "symptom", "stage"), PAYLOADS, strict=False))
             verdicts.append({**verdict, **words, "status": "wrong", "seconds": 1.0, "outputs": [{"data": data}]})
     record = {"verdicts": verdicts, "shown": reports, "flags": [(PAYLOADS[0], PAYLOADS[2])]}

@@ -200,7 +200,9 @@ def test_a_students_function_that_raises_is_shown_and_kills_nothing(name, argume
     view.close()
 
 
-@pytest.mark.parametrize("answer", [None, "text", (), [[1], [2, 3]], object()], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [None, "text", (), [[1], [2, 3]], object()], ids=["None", "text", "empty", "ragged", "object"]
+)
 @pytest.mark.parametrize(("name", "argument"), TAKES)
 def test_a_students_function_may_return_anything(name, argument, answer):
     def mine(*_, **__):
