@@ -58,7 +58,10 @@ def grade_folder(
 
     # What is not in order is said before anything is built.
     source_folder(assignment)
-    kept_students(course, assignment) if folder is None else entries_of(folder)
+    if folder is None:
+        kept_students(course, assignment)
+    else:
+        entries_of(folder)
     sandbox = find_sandbox(allow_none=allow_none, minimum=minimum)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
