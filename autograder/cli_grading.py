@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from .course import REPOSITORY, Course, CourseError
-from .source import SourceError
 
 Assignment = Annotated[str, typer.Argument(help="such as a1")]
 Folder = Annotated[Path, typer.Option("--course", help="the course folder with the gradebook")]
@@ -32,6 +31,8 @@ def register(app: typer.Typer) -> None:
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Print an expected error as one line and end with exit code 1."""
+    from .source import SourceError  # not above: it brings nbformat, 1.5 s at the start of every `cs231n` command
+
     try:
         yield
     except (CourseError, SourceError) as error:

@@ -8,7 +8,6 @@ without a sandbox.
 
 import datetime
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -52,7 +51,7 @@ def keep(course: Course, assignment: str, submission: Submission, wanted: list[s
     for name in wanted:
         path = folder / f"{name}.ipynb"
         if name in submission.notebooks:
-            _write_bytes(path, submission.notebooks[name])
+            write_atomically(path, submission.notebooks[name])
         else:
             path.unlink(missing_ok=True)
     write_atomically(folder / FLAGS, json.dumps(submission.flags, indent=1))
@@ -113,9 +112,3 @@ def moment(text: str) -> datetime.datetime:
     """Return an ISO 8601 time in UTC; one without a zone is in UTC already."""
     value = datetime.datetime.fromisoformat(text)
     return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
-
-
-def _write_bytes(path: Path, raw: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(raw)
-    temporary.replace(path)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cs231n_lib.check import CheckFailed, NotAnswered, Report
+from cs231n_lib.check.n12_audit import wilson_ends
 from cs231n_lib.check.n12_certificate import COUNT, PRACTICE, check_chain, name_of, read_certificate, score
 
 from .collect import collect
@@ -135,7 +136,7 @@ def _entries(student: str, content: Any, seal: str, key: str) -> list[Entry]:
         raise ValueError("this certificate is of another sealed set")
     check_chain(certificate, report)
     accuracy = score(certificate, seal)
-    low, high = wilson(accuracy, COUNT)
+    low, high = wilson_ends(round(accuracy * COUNT), COUNT, Z)
     first = certificate["uses"][0]
     entry = Entry(
         student,
@@ -149,13 +150,6 @@ def _entries(student: str, content: Any, seal: str, key: str) -> list[Entry]:
         certificate["set"],
     )
     return [Entry(**{**asdict(entry), "signature": signature(entry, key)})]
-
-
-def wilson(share: float, total: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share."""
-    u = Z * Z / total
-    reach = Z * (share * (1 - share) / total + u / (4 * total)) ** 0.5
-    return (share + u / 2 - reach) / (1 + u), (share + u / 2 + reach) / (1 + u)
 
 
 def signature(entry: Entry, key: str) -> str:

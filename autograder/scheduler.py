@@ -95,12 +95,12 @@ def _read(path: Path) -> dict | None:
         return None
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader, or a crash, sees the whole of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{id(text)}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{id(content)}")
+    with temporary.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -13,6 +13,7 @@ from cs231n_lib.check.n12_certificate import name_of, pictures_of
 
 from .course import REPOSITORY, Course
 from .grading import seal_of
+from .scheduler import write_atomically
 
 PICTURES = REPOSITORY / "datasets" / "sealed.npz"
 
@@ -22,8 +23,6 @@ def write_sealed(course: Course, path: Path = PICTURES) -> Path:
     seal = seal_of(course)
     packed = io.BytesIO()
     np.savez_compressed(packed, pictures=pictures_of(seal), name=np.array(name_of(seal)))
-    temporary = path.with_suffix(".part")
-    temporary.write_bytes(packed.getvalue())
-    temporary.replace(path)
+    write_atomically(path, packed.getvalue())
     course.seal_marker.write_text(name_of(seal) + "\n", encoding="utf-8")
     return path

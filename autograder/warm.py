@@ -190,10 +190,10 @@ class Stage:
             signal.setitimer(signal.ITIMER_REAL, JOB_SECONDS)  # the end of this process is the end of its boxes
             known = set(sys.modules)
             self._answer(line, _record(job, self.shell))
-            # Sent whole or not at all: a lesson too long for one message is learned in parts by later jobs.
+            # A lesson too long for one message is learned in parts by later jobs.
             names = [name for name in sys.modules if name not in known and name not in self.tried]
             with contextlib.suppress(OSError):
-                self.teacher.send(json.dumps(names[:2000]).encode()[:MESSAGE])
+                self.teacher.send(_lesson(names))
         finally:
             os._exit(0)
 
@@ -216,6 +216,13 @@ class Stage:
         with contextlib.suppress(BrokenPipeError):  # who asked has gone
             line.sendall(json.dumps(record).encode())
             line.shutdown(socket.SHUT_WR)  # the end, whoever else holds a copy of this line
+
+
+def _lesson(names: list[str]) -> bytes:
+    """Return as many names as one message holds, as JSON: a message cut in the middle could not be read."""
+    while len(message := json.dumps(names).encode()) > MESSAGE:
+        names = names[: len(names) // 2]
+    return message
 
 
 def _record(job: Job, shell: Any) -> dict:

@@ -84,6 +84,13 @@ def test_importing_the_library_loads_neither_torch_nor_matplotlib():
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
+def test_the_command_line_starts_without_what_only_its_commands_need():
+    code = "import sys, autograder.cli, cs231n_lib.cli\n"
+    code += "print(sorted({m.split('.')[0] for m in sys.modules} & {'nbformat', 'jsonschema', 'numpy', 'torch'}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def pins() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     return {

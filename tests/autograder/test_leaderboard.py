@@ -7,7 +7,7 @@ import pytest
 
 from autograder.course import Course, CourseError
 from autograder.grading import seal_of
-from autograder.leaderboard import merge_files, wilson
+from autograder.leaderboard import merge_files
 from autograder.seal import write_sealed
 from cs231n_lib.challenge import take_sealed_test
 from cs231n_lib.check import CheckFailed, Report
@@ -37,11 +37,14 @@ def test_rows_are_scored_from_the_labels_and_sorted(course, tmp_path):
     assert lines[1].startswith('"1","bob","0.9"')
 
 
-def test_wilson_is_scipys():
+def test_the_interval_of_a_row_is_scipys(course, tmp_path):
     stats = pytest.importorskip("scipy.stats")
-    for right, total in ((0, 7), (7, 7), (1583, 2000)):
-        expected = stats.binomtest(right, total).proportion_ci(confidence_level=0.95, method="wilson")
-        assert wilson(right / total, total) == pytest.approx((expected.low, expected.high), abs=2e-5)
+    counts = {"all": 2000, "most": 1583, "few": 7}
+    board = board_of(course, tmp_path, {name: certificate(right) for name, right in counts.items()})
+    assert len(board.entries) == len(counts)
+    for entry in board.entries:
+        expected = stats.binomtest(counts[entry.student], 2000).proportion_ci(confidence_level=0.95, method="wilson")
+        assert (entry.low, entry.high) == pytest.approx((expected.low, expected.high), abs=7e-5)  # four digits are kept
 
 
 def test_what_was_touched_is_refused_with_its_reason(course, tmp_path):
