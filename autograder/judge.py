@@ -14,20 +14,21 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from cs231n_lib.check import LimitReached, Result, StudentError, Subject
+from cs231n_lib.check import LimitReached, Result, StudentError
 from cs231n_lib.check.harness import SEED_VARIABLE
 from cs231n_lib.check.n12_certificate import SEAL
 from cs231n_lib.check.shell import make_shell
 from cs231n_lib.check.wire import WireError
 
-from .box import Box, BoxFault, Limits, Purse
+from .box import BoxFault, Limits, Purse
 from .defang import shown
 from .sandbox import Prefix, Sandbox
 from .source import TESTS_SUFFIX
+from .student import LEAST_SECONDS, Student
 
 RETRIED = ("error", "todo", "limit", "interface", "wrong")  # worth a second try in another company of cells
-ODD_VALUE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)  # raised by a test on a wrong type
-LEAST_SECONDS = 15.0  # wall time of a question when the notebook's is used up
+ODD_VALUE = "odd-value"
+BY_A_VALUE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)  # raised by a test on a wrong type
 EXTRA_SECONDS = 8.0  # wall time for a look at the student's own cells, all together
 
 
@@ -42,6 +43,7 @@ class Job:
     sandbox: dict
     forbid: list[str]
     seal: str = ""  # seed of the course's sealed test set, empty where none was given out
+    reference: bool = False  # True: the answers are the course's own, and less than full marks is a fault
 
     @property
     def prefix(self) -> Prefix:
@@ -60,6 +62,8 @@ class Job:
 class Verdict:
     """What a test cell came to. status : a Result's status, or "infra_error" for the machine's fault.
 
+    symptom ODD_VALUE : the test cell failed as it does on a value of a wrong type; whose fault it was, only the
+        reference can tell, see `self_check`
     student : the name that its drawn numbers were asked for, None where all have the same numbers
     """
 
@@ -75,74 +79,10 @@ class Verdict:
     outputs: list[dict] = field(default_factory=list)
     student: str | None = None
 
-
-class Student:
-    """The student's side of a session: a box that has run their cells, started again when it died.
-
-    `skipped` holds cells that ended a box while running: they are left out of the next one.
-    """
-
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        cells: list[tuple[str, str]],
-        forbid: tuple[str, ...],
-        prefix: Prefix = (),
-        loading: Purse | None = None,
-    ) -> None:
-        self.sandbox, self.cells, self.forbid = sandbox, cells, forbid
-        # Only what every student's box begins with can have run in its parent.
-        self.prefix = prefix if tuple(cells[: len(prefix)]) == prefix else ()
-        self.box: Box | None = None
-        self.purse = Purse(sandbox.limits.question)
-        self.loading = loading or Purse(sandbox.limits.total / 2)
-        self.shown: dict[str, dict] = {}
-        self.skipped: set[str] = set()
-
-    def ready(self) -> Box:
-        """Return a live box in which the cells have run."""
-        while self.box is None or not self.box.alive:
-            self.close()
-            self.box = box = self.sandbox.start(forbid=self.forbid, prefix=self.prefix, purse=self.purse)
-            for grade_id, source in self.cells[len(self.prefix) :]:
-                if grade_id in self.skipped:
-                    continue
-                try:
-                    self.shown[grade_id] = _told(self._load(box, source))
-                except LimitReached as stop:
-                    self.skipped.add(grade_id)
-                    self.shown[grade_id] = _told({"error": {"type": "Stopped", "message": str(stop)}})
-                    break
-        return self.box
-
-    def _load(self, box: Box, source: str) -> dict:
-        """Run one cell. Its time is not the question's that happens to ask first: all cells have a purse of their own.
-
-        When that is empty a cell still gets a little, so that one without end does not cost the others.
-        """
-        asked, self.purse.left = self.purse.left, max(LEAST_SECONDS, self.loading.left)
-        before = self.purse.left
-        try:
-            return box.run(source)
-        finally:
-            self.loading.left -= before - self.purse.left
-            self.purse.left = asked
-
-    def bind(self, names: set[str]) -> dict[str, Any]:
-        """Return those of `names` that the student defined: plain values by value, everything else as a Subject."""
-        box, request = self.ready(), {"op": "describe", "names": sorted(names)}
-        try:
-            reply, _ = box.request(request, [])
-        except LimitReached:  # it ended after the request before this one: that is not this question's fault
-            box = self.ready()
-            reply, _ = box.request(request, [])
-        offered = reply.get("names")
-        kinds = {n: k for n, k in offered.items() if n in names} if isinstance(offered, dict) else {}
-        return {name: Subject(box, name) for name in kinds}
-
-    def close(self) -> None:
-        if self.box is not None:
-            self.box.close()
+    @property
+    def doubtful(self) -> bool:
+        """True if another company of cells may end better."""
+        return self.points < self.max_points and (self.status in RETRIED or self.symptom == ODD_VALUE)
 
 
 def judge(job: Job, shell: Any = None) -> dict:
@@ -163,11 +103,14 @@ def judge(job: Job, shell: Any = None) -> dict:
         session.look_at_extras()
     finally:
         session.close()
-    return {
+    record = {
         "verdicts": [asdict(verdict) for verdict in session.verdicts],
         "shown": session.student.shown,
         "flags": session.flags + _cell_flags(session.student.shown),
     }
+    if job.reference and any(verdict.points < verdict.max_points for verdict in session.verdicts):
+        record["fault"] = "the course's own answers do not get full marks"
+    return record
 
 
 class Session:
@@ -194,14 +137,14 @@ class Session:
         purse = Purse(max(LEAST_SECONDS, min(self.job.walls.limits.question, self.left)))
         verdict = self._examine(cell, self.student, purse)
         own = cell["grade_id"].removesuffix(TESTS_SUFFIX)
-        if verdict.points < verdict.max_points and verdict.status in RETRIED:
+        if verdict.doubtful:
             alone = self._student(_cells(self.job, own))
             if len(alone.cells) < len(self.student.cells):
                 verdict = self._again(
                     cell, alone, purse, verdict, "poisoned_by_other_cells", "fails beside other answers"
                 )
             alone.close()
-        if verdict.points == 0 and verdict.status in RETRIED and self.job.extras:
+        if verdict.points == 0 and verdict.doubtful and self.job.extras:
             verdict = self._again(cell, self.helped, purse, verdict, "found_elsewhere", "needs cells the student added")
         self.verdicts.append(verdict)
 
@@ -244,13 +187,6 @@ class Session:
     def close(self) -> None:
         self.student.close()
         self.helped.close()
-
-
-def _told(reply: dict) -> dict:
-    """What a box says of a cell, in a form that can be trusted to be text, pictures and an error."""
-    told = shown(reply)
-    error = {"type": told.error[0], "message": told.error[1]} if told.error else None
-    return {"text": told.text, "pictures": told.pictures, "error": error, "flood": reply.get("flood") is True}
 
 
 def _cell_flags(reports: dict[str, dict]) -> list[tuple[str, str]]:
@@ -342,12 +278,9 @@ def _verdict(verdict: Verdict, value: Any, error: BaseException | None, result: 
         verdict.status, verdict.message = "wrong", str(error)
     elif error is None and value is None:  # a cell of plain asserts, all of which held
         verdict.points, verdict.status = verdict.max_points, "passed"
-    elif isinstance(error, ODD_VALUE):
-        # The suite holds the reference to full marks in every test cell, so it is what came back that does not fit.
-        verdict.status, verdict.symptom = "interface", "odd-value"
-        verdict.message = f"what came back cannot be judged: {type(error).__name__}"
     elif error is not None or type(value) is not float or not 0.0 <= value <= verdict.max_points:
         verdict.message = f"the test cell itself failed: {type(error).__name__ if error else f'it ended in {value!r}'}"
+        verdict.symptom = ODD_VALUE if isinstance(error, BY_A_VALUE) else ""
     elif isinstance(result, Result):
         verdict.points, verdict.status = value, result.status
         verdict.message, verdict.hint, verdict.symptom = result.message, result.hint, result.symptom

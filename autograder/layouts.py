@@ -127,24 +127,41 @@ def _gradescope(listing: Listing, metadata: Item) -> Layout:
     else:
         problem = ()
     about = about if isinstance(about, dict) else {}
-    entries, left = [], []
-    for folder, theirs in _by_folder(items).items():
-        if folder == "":
-            left += [item.name for item in theirs if item.name != METADATA]
-            continue
-        facts = about.get(folder)
-        facts = facts if isinstance(facts, dict) else {}
-        people = facts.get(":submitters") or facts.get("submitters") or []
-        people = [p for p in people if isinstance(p, dict)] if isinstance(people, list) else []
-        submitted = _moment(facts.get(":created_at", facts.get("created_at")))
-        group = (("group", f"{folder} was handed in by {len(people)} students"),) if len(people) > 1 else ()
-        for person in people:
-            clues = [_text(person.get(f":{k}", person.get(k))) for k in ("sid", "email", "name")]
-            name = next(filter(None, clues), folder)
-            entries.append(Entry(name, tuple(filter(None, clues)), theirs, submitted, (*group, *problem)))
-        if not people:
+    folders = _by_folder(items)
+    left = [item.name for item in folders.pop("", []) if item.name != METADATA]
+    facts = {f: about[f] if isinstance(about.get(f), dict) else {} for f in folders}
+    people = {folder: _submitters(facts[folder], folder) for folder in folders}
+    entries = []
+    for folder, theirs in folders.items():
+        submitted = _moment(facts[folder].get(":created_at", facts[folder].get("created_at")))
+        for clues in dict.fromkeys(people[folder]):
+            flags = (*_group_flags(clues, folder, people), *problem)
+            entries.append(Entry(clues[0], clues, theirs, submitted, flags))
+        if not people[folder]:
             entries.append(Entry(folder, (), theirs, submitted, problem, mapped=False))
     return Layout("Gradescope", entries, left)
+
+
+def _submitters(facts: dict, folder: str) -> list[tuple[str, ...]]:
+    """Return what is known of each student of a submission: number, address, name, whichever are there."""
+    people = facts.get(":submitters") or facts.get("submitters") or []
+    people = [p for p in people if isinstance(p, dict)] if isinstance(people, list) else []
+    clues = [[_text(person.get(f":{k}", person.get(k))) for k in ("sid", "email", "name")] for person in people]
+    return [tuple(filter(None, known)) or (folder,) for known in clues]
+
+
+def _group_flags(student: tuple[str, ...], folder: str, people: dict[str, list[tuple[str, ...]]]) -> list[Flag]:
+    size, flags = len(set(people[folder])), []
+    if size > 1:
+        flags.append(("group", f"{folder} was handed in by {size} students"))
+    if people[folder].count(student) > 1:
+        flags.append(("group_conflict", f"{folder} names {student[0]} more than once"))
+    others = [
+        f for f, named in people.items() if f != folder and student in named and (size > 1 or len(set(named)) > 1)
+    ]
+    if others:
+        flags.append(("group_conflict", f"{student[0]} is named in {folder} and in {', '.join(others[:5])}"))
+    return flags
 
 
 def _moment(value: Any) -> str:

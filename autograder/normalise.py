@@ -31,7 +31,8 @@ Flag = tuple[str, str]
 class Answers:
     """What a student handed in for one notebook.
 
-    fault : "" or why nothing could be read: "missing_file", "empty_file", "invalid_json", "unknown_format", "too_large"
+    fault : "" or why nothing could be read: "missing_file", "empty_file", "wrong_format", "invalid_json",
+        "unknown_format" or "too_large"
     cells : {grade_id: source} of solution and answer cells
     extras : sources of the student's own code cells, with the position among the template's cells they stood at
     flags : (name, detail) for a person to look at; never a deduction

@@ -86,8 +86,8 @@ def summarise(submission: Submission, graded: list[Graded], everyone: Container[
     flags = [("", name, detail) for name, detail in submission.flags]
     for part in graded:
         name = part.template.name
-        rows += _rows(part)
-        lost = {row.question for row in rows if row.notebook == name and row.score != row.max_score}
+        rows += (own := _rows(part))
+        lost = {row.question for row in own if row.score != row.max_score}
         flags += [
             (name, flag, detail)
             for flag, detail in part.answers.flags
@@ -99,6 +99,9 @@ def summarise(submission: Submission, graded: list[Graded], everyone: Container[
             flags.append((name, part.answers.fault, part.answers.detail))
         if "fault" in part.record:
             flags.append((name, "infra_error", part.record["fault"]))
+        else:
+            broken = [row for row in own if row.status == "infra_error"]
+            flags += [(name, "infra_error", f"{row.question}: {row.message}") for row in broken]
     return StudentResult(submission.student, rows, flags)
 
 

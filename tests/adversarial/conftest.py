@@ -1,7 +1,9 @@
 """One class of hostile submissions, graded once by the whole real path; every case then looks at its own result."""
 
+import contextlib
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,16 +38,19 @@ class ClassGraded:
     trusted: dict[str, str]  # files of the course that no submission may change, before and after
 
 
-def small_course(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
-    """Let assignment a1 be the one small notebook beside this file, and its boxes have small limits."""
-    (root / "source").mkdir(parents=True)
-    (root / "source" / f"{NOTEBOOK}.py").write_text(SOURCE.read_text())
-    for module in (course, evening):
-        monkeypatch.setattr(module, "source_folder", lambda assignment: root / "source")
-    monkeypatch.setattr(build, "source_files", lambda assignment: [root / "source" / f"{NOTEBOOK}.py"])
+@contextlib.contextmanager
+def small_course(root: Path) -> Iterator[None]:
+    """Let assignment a1 be the one small notebook in `root`, and its boxes have small limits; afterwards all is as
+    before, for the tests that the same process runs next."""
+    source = root / "source" / f"{NOTEBOOK}.py"
     probe = find_sandbox(limits=LIMITS)
-    monkeypatch.setattr(evening, "find_sandbox", lambda **_: probe)
-    monkeypatch.setattr(build, "find_leaks", lambda *_: [])  # the notebook says of itself what is hidden
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for module in (course, evening):
+            monkeypatch.setattr(module, "source_folder", lambda assignment: source.parent)
+        monkeypatch.setattr(build, "source_files", lambda assignment: [source])
+        monkeypatch.setattr(evening, "find_sandbox", lambda **_: probe)
+        monkeypatch.setattr(build, "find_leaks", lambda *_: [])  # the notebook says of itself what is hidden
+        yield
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -64,11 +69,12 @@ def prepared(tmp_path_factory):
     except CourseError as error:
         pytest.skip(f"no sandbox on this machine: {error}")
     root = tmp_path_factory.mktemp("hostile")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        small_course(monkeypatch, root)
+    (root / "source").mkdir()
+    (root / "source" / f"{NOTEBOOK}.py").write_text(SOURCE.read_text())
+    with small_course(root):
         release = build_release("a1", root / "release")[0]
-        answers = {name: text for name, text in solutions(read_source(SOURCE)).items() if name not in STUBS}
-        yield root, release, answers
+    answers = {name: text for name, text in solutions(read_source(SOURCE)).items() if name not in STUBS}
+    return root, release, answers
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +87,8 @@ def hostile_class(prepared):
     before = {"submissions": repr(digests(folder)), "sources": repr(digests(root / "source"))}
     start = time.perf_counter()
     place = Course(root / "course")
-    outcome = grade_folder(place, "a1", folder, workers=2)
+    with small_course(root):
+        outcome = grade_folder(place, "a1", folder, workers=2)
     wall = time.perf_counter() - start
     after = {"submissions": repr(digests(folder)), "sources": repr(digests(root / "source"))}
     assert before == after

@@ -9,6 +9,7 @@ import pytest
 from autograder.results import STATUSES
 
 from .cases import CASES
+from .conftest import small_course
 
 HIDDEN = ("hidden_zebra", "hidden-zebra", "BEGIN HIDDEN", "seed=4403")
 
@@ -36,19 +37,10 @@ def test_no_hidden_test_is_in_a_page_or_in_what_a_box_showed(hostile_class):
 
 @pytest.mark.slow
 def test_the_walls_hide_other_work_and_show_nothing_of_the_machine(hostile_class):
-    pages = {
-        n: "".join(p.read_text() for p in _pages(hostile_class, n)) for n in ("read03", "read05", "read15", "read17")
-    }
     records = [json.loads(p.read_text())["shown"] for p in hostile_class.course.records.glob("*.json")]
     printed = {cell["text"].strip() for shown in records for cell in shown.values()}
-    assert {"leaked-by-read:", "leaked-by-list:"} <= printed
-    assert "hidden-found" not in pages["read17"]
-    assert "found-a-neighbour" not in pages["read15"]
-    assert str(Path.home()) not in "".join(pages.values()) or str(Path.home()) == "/root"
-
-
-def _pages(graded, student):
-    return (graded.course.root / "feedback" / student).rglob("*.html")
+    assert {"leaked-by-read:", "leaked-by-list:", "nothing"} <= printed  # of read03, read05, read17
+    assert not [text for text in printed if "hidden-found" in text or "found-a-neighbour" in text]
 
 
 @pytest.mark.slow
@@ -100,7 +92,8 @@ def test_a_second_run_reuses_every_verdict_and_ends_the_same(hostile_class, prep
     reports = hostile_class.course.reports / "a1"
     before = {p.name: p.read_bytes() for p in reports.glob("*.csv")}
     records = {p.name: p.stat().st_mtime_ns for p in hostile_class.course.records.glob("*.json")}
-    grade_folder(hostile_class.course, "a1", hostile_class.folder, workers=2)
+    with small_course(prepared[0]):
+        grade_folder(hostile_class.course, "a1", hostile_class.folder, workers=2)
     assert {p.name: p.read_bytes() for p in reports.glob("*.csv")} == before
     after = {p.name: p.stat().st_mtime_ns for p in hostile_class.course.records.glob("*.json")}
     assert {name: after[name] for name in records} == records

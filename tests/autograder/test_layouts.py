@@ -85,6 +85,25 @@ def test_gradescope_names_groups_and_times(gradescope):
     assert "unmapped" in flags(students["submission_999"])
 
 
+def test_a_student_in_two_groups_or_twice_in_one_is_flagged(tmp_path):
+    def people(*names):
+        return ":submitters:\n" + "".join(f"  - :name: {n}\n    :email: {n}@x.edu\n" for n in names)
+
+    about = "".join(
+        f"submission_{n}:\n  {people(*names)}"
+        for n, names in enumerate([("ann", "bob"), ("bob", "cem"), ("dan", "dan"), ("eve",), ("eve",)])
+    )
+    for n in range(5):
+        (tmp_path / f"submission_{n}").mkdir()
+        (tmp_path / f"submission_{n}" / "N00_start.ipynb").write_text(str(n))
+    (tmp_path / "submission_metadata.yml").write_text(about)
+    students = found(tmp_path)
+    assert sorted(students) == [f"{n}@x.edu" for n in ("ann", "bob", "cem", "dan", "eve")]
+    conflicts = {name for name, one in students.items() if "group_conflict" in flags(one)}
+    assert conflicts == {"bob@x.edu", "dan@x.edu"}  # eve handed in twice, alone: no conflict
+    assert all(one.notebooks["N00_start"] for one in students.values())
+
+
 def test_gradescope_metadata_cannot_make_objects(tmp_path):
     folder = tmp_path / "in"
     (folder / "submission_1").mkdir(parents=True)
