@@ -33,13 +33,14 @@ class BoxDied(LimitReached):
 class Limits:
     """Bounds of one box. `call` and `cell` are CPU seconds for one call and one cell; sizes are bytes.
 
-    On the wall clock each may take `PATIENCE` times as long: a busy grader is not the student's fault. `total` bounds
-    the wall seconds that one notebook's boxes may keep the judge waiting, all its requests together.
+    On the wall clock each may take `PATIENCE` times as long: a busy grader is not the student's fault. `question` and
+    `total` bound the wall seconds that the boxes of one question, and of one notebook, may keep the judge waiting.
     """
 
     call: float = 20.0
     cell: float = 60.0
     cpu: int = 600
+    question: float = 300.0
     total: float = 900.0
     memory: int = 4_000_000_000
     file_size: int = 64_000_000
@@ -59,7 +60,7 @@ class Limits:
 
 @dataclass
 class Purse:
-    """Wall seconds that are left to one student's notebook, over all the boxes it needs."""
+    """Wall seconds that are left to what is asked of one student at the moment, over all the boxes it needs."""
 
     left: float
 
@@ -70,6 +71,7 @@ class Budget:
 
     wall: float
     cpu: float
+    kind: str = "timeout"  # or "budget": which of the two bounds the wall clock
 
 
 class Inmate(Protocol):
@@ -110,9 +112,12 @@ class Box:
             self.close()
             raise BoxFault(f"the box did not start: {error}") from error
 
-    def run(self, source: str) -> dict:
-        """Run one cell. Returns the child's report: "error" (None or a description), "text", "results", "pictures"."""
-        start, budget = time.monotonic(), self._budget(self.limits.cell)
+    def run(self, source: str, seconds: float | None = None) -> dict:
+        """Run one cell. Returns the child's report: "error" (None or a description), "text", "results", "pictures".
+
+        seconds : CPU time that it may take, if not the limit of a cell
+        """
+        start, budget = time.monotonic(), self._budget(seconds or self.limits.cell)
         try:
             self._send({"op": "run", "source": source}, [], budget)
             reply, _ = self._receive(budget)
@@ -151,13 +156,14 @@ class Box:
 
     def _budget(self, seconds: float) -> Budget:
         if self.purse.left <= 0:
-            self._stop("this notebook took longer than a whole notebook may")
+            self._stop("it took longer than a question, or a whole notebook, may", "budget")
         wall = min(PATIENCE * seconds, self.purse.left)
-        return Budget(time.monotonic() + wall, self.inmate.cpu_seconds() + seconds)
+        kind = "budget" if wall == self.purse.left else "timeout"
+        return Budget(time.monotonic() + wall, self.inmate.cpu_seconds() + seconds, kind)
 
     def _send(self, header: dict, buffers: list[bytes], budget: Budget) -> None:
         if not self.alive:
-            raise BoxDied("the process had ended before")
+            raise BoxDied("the process had ended before", "process_died")
         text = json.dumps(header).encode()
         head = FRAME.pack(len(text), len(buffers)) + struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
         for part in (head + text, *buffers):
@@ -176,10 +182,10 @@ class Box:
     def _receive(self, budget: Budget) -> tuple[dict, list[bytes]]:
         header_size, count = FRAME.unpack(self._read(FRAME.size, budget))
         if header_size > MAX_HEADER or count > MAX_BUFFERS:
-            self._stop("it sent a message larger than a result may be")
+            self._stop("it sent a message larger than a result may be", "result_too_large")
         sizes = struct.unpack(f"<{count}Q", self._read(8 * count, budget))
         if sum(sizes) > MAX_PAYLOAD:
-            self._stop(f"its result must be at most {MAX_PAYLOAD} bytes, got {sum(sizes)}")
+            self._stop(f"its result must be at most {MAX_PAYLOAD} bytes, got {sum(sizes)}", "result_too_large")
         text = self._read(header_size, budget)
         buffers = [self._read(size, budget) for size in sizes]
         try:
@@ -187,7 +193,7 @@ class Box:
         except (ValueError, RecursionError):
             header = None
         if not isinstance(header, dict):
-            self._stop("it sent a message that is not well formed")
+            self._stop("it sent a message that is not well formed", "protocol_violation")
         return header, buffers
 
     def _read(self, size: int, budget: Budget) -> bytes:
@@ -207,16 +213,18 @@ class Box:
         if time.monotonic() < self.looked + SLICE:
             return
         self.looked = time.monotonic()
-        if self.looked > budget.wall or self.inmate.cpu_seconds() > budget.cpu:
-            self._stop("it took longer than its time limit")
+        if self.inmate.cpu_seconds() > budget.cpu:
+            self._stop("it took longer than its time limit", "timeout")
+        if self.looked > budget.wall:
+            self._stop("it took longer than its time limit", budget.kind)
         if self.inmate.memory() > self.limits.memory:
-            self._stop(f"its processes held more than {self.limits.memory / 1e9:g} GB together")
+            self._stop(f"its processes held more than {self.limits.memory / 1e9:g} GB together", "memory_limit")
 
-    def _stop(self, reason: str) -> Any:
+    def _stop(self, reason: str, kind: str) -> Any:
         self.close()
-        raise LimitReached(f"your code was stopped: {reason}")
+        raise LimitReached(f"your code was stopped: {reason}", kind)
 
     def _died(self) -> Any:
         # Its pipes close a moment before it has ended: what is told of it must not hang on that moment.
         how = self.close(patience=5.0) or "it closed its pipes"
-        raise BoxDied(f"your code ended its process ({how}): a crash, an exit, or too much memory")
+        raise BoxDied(f"your code ended its process ({how}): a crash, an exit, or too much memory", "process_died")

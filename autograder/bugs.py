@@ -14,9 +14,9 @@ from cs231n_lib.check import check, exercises
 
 from .box import Limits
 from .course import REPOSITORY, CourseError, source_files
-from .judge import Student
 from .sandbox import find_sandbox
 from .source import STUDENT_CELL, Cell, read_source
+from .student import Student
 
 SWAPPED: dict[type, type] = {
     ast.Add: ast.Sub,

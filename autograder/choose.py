@@ -8,16 +8,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from .archive import UNREADABLE, Flag, Item, open_inside
+from .archive import UNREADABLE, Flag, Item, fault_of, odd_time, open_inside
 from .layouts import by_size_of_match, copy_mark
 from .normalise import MAX_FILE
 
+MAX_LOOKED = 20_000_000  # bytes of a notebook that is parsed to see whether it is whole
 MAX_DEPTH = 3  # archives inside archives
 MAX_TOTAL = 500_000_000  # bytes read for one student
 MAX_LISTED = 1_000  # files looked at for one student
 NOTEBOOK = (".ipynb", ".json", ".txt")  # some mail programs and browsers add .txt or .json
 INSTEAD = (".html", ".htm", ".pdf", ".py", ".docx", ".md", ".rtf")
-OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+OTHER_ARCHIVES = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ def choose(
         raw = _read(theirs[0].item, budget, flags)
         if raw is None:
             continue
+        for other in theirs[1:4]:
+            if _whole(raw):
+                break
+            older = _read(other.item, budget, flags)
+            if older is not None and _whole(older):
+                broken, raw, theirs = theirs[0], older, [other, *(c for c in theirs if c is not other)]
+                flags.append(("superseded", f"{broken.item.path} is broken, so {other.item.path} was taken"))
         budget -= len(raw)
         chosen[name] = raw
         if theirs[0].item.name != f"{name}.ipynb":
@@ -63,15 +71,17 @@ def choose(
         chosen[name] = raw
         flags.append(("renamed", f"{item.name} was taken as {name}.ipynb by what is in it"))
     flags += _instead(files, [name for name in wanted if name not in chosen], likely)
+    flags += _odd(files, chosen, wanted)
     return chosen, tuple(flags)
 
 
 def _unpacked(items: list[Item], flags: list[Flag], depth: int = 0) -> Iterator[Item]:
     """Yield plain files, those inside zips too."""
     for item in items:
-        if item.path.suffix.lower() in OTHER_ARCHIVES:
-            flags.append(("unreadable_archive", f"{item.name}: an archive must be a zip, got {item.path.suffix}"))
-        elif not item.is_zip:
+        if not item.is_archive and item.path.suffix.lower() in OTHER_ARCHIVES:
+            kind = item.path.suffix
+            flags.append(("unreadable_archive", f"{item.name}: an archive must be a zip or a tar, got {kind}"))
+        elif not item.is_archive:
             yield item
         elif depth >= MAX_DEPTH:
             flags.append(("unreadable_archive", f"{item.name}: archives may be nested {MAX_DEPTH} deep, got more"))
@@ -79,7 +89,7 @@ def _unpacked(items: list[Item], flags: list[Flag], depth: int = 0) -> Iterator[
             try:
                 inside = open_inside(item)
             except UNREADABLE as error:
-                flags.append(("unreadable_archive", f"{item.name}: {str(error)[:200]}"))
+                flags.append((fault_of(error), f"{item.name}: {str(error)[:200]}"))
                 continue
             flags += inside.flags
             mark = copy_mark(item.path.stem)[1]
@@ -145,11 +155,32 @@ def _ids_in(raw: bytes) -> frozenset[str]:
     return frozenset(name for name in found if isinstance(name, str))
 
 
+def _whole(raw: bytes) -> bool:
+    """True if these bytes can be read as a notebook. Larger files are not parsed twice."""
+    if len(raw) > MAX_LOOKED:
+        return True
+    try:
+        return isinstance(json.loads(raw.decode("utf-8-sig")).get("cells"), list)
+    except (ValueError, RecursionError, AttributeError):
+        return False
+
+
+def _odd(files: list[Item], chosen: dict[str, bytes], wanted: list[str]) -> list[Flag]:
+    """Flags on times that a student could have written, and on work for another assignment."""
+    flags = [("time_conflict", text) for item in files if (text := odd_time(item))][:3]
+    if any(item.name == "timestamp.txt" for item in files):
+        flags.append(("time_conflict", "timestamp.txt is the student's own word; the time of the download counts"))
+    others = [item.name for item in files if item.name.lower().endswith(".ipynb")]
+    if wanted and not chosen and others:
+        flags.append(("wrong_assignment", f"no notebook of this assignment among {', '.join(others[:3])}"))
+    return flags
+
+
 def _instead(files: list[Item], missing: list[str], likely: Callable[[str], str]) -> list[Flag]:
     """Say what was handed in where a notebook should be: an exported page is the usual mistake."""
     flags: list[Flag] = []
     for name in missing:
         for item in files:
             if item.path.suffix.lower() in INSTEAD and likely(item.path.stem) == name:
-                flags.append(("not_a_notebook", f"{item.name} was handed in for {name}.ipynb: ask for the notebook"))
+                flags.append(("wrong_format", f"{item.name} was handed in for {name}.ipynb: ask for the notebook"))
     return flags

@@ -15,6 +15,7 @@ Assignment = Annotated[str, typer.Argument(help="such as a1")]
 Folder = Annotated[Path, typer.Option("--course", help="the course folder with the gradebook")]
 Workers = Annotated[int, typer.Option(help="notebooks graded at a time")]
 NoSandbox = Annotated[bool, typer.Option("--no-sandbox", help="run submitted code with your own rights")]
+Minimum = Annotated[str, typer.Option(help="the least sandbox: bubblewrap, podman, docker, landlock")]
 RosterFile = Annotated[Path | None, typer.Option("--roster", help="class list as CSV: student, name, email")]
 Download = "a folder or zip with one folder or zip per student, or what Gradescope, Canvas or Moodle gave"
 WORKERS = os.cpu_count() or 1
@@ -67,7 +68,7 @@ def grade(
     no_sandbox: NoSandbox = False,
     scheduler: Annotated[str, typer.Option(help="a running Dask scheduler, such as tcp://127.0.0.1:8786")] = "",
     slurm: Annotated[bool, typer.Option("--slurm", help="run the workers as Slurm jobs")] = False,
-    minimum: Annotated[str, typer.Option(help="the least sandbox: bubblewrap, podman, docker, landlock")] = "docker",
+    minimum: Minimum = "docker",
 ) -> None:
     """Grade every submission in the sandbox; write gradebook, feedback, CSV and report."""
     from .evening import grade_folder, print_table
@@ -96,6 +97,7 @@ def regrade(
     course: Folder = COURSE,
     workers: Workers = WORKERS,
     no_sandbox: NoSandbox = False,
+    minimum: Minimum = "docker",
 ) -> None:
     """Grade again: these exercises, these students, or, with neither, what a changed spec touches.
 
@@ -106,7 +108,8 @@ def regrade(
 
     again = Again(tuple(exercise or ()), tuple(student or ()))
     with one_line_errors():
-        changes = run(Course(course.resolve()), assignment, again, workers=workers, allow_none=no_sandbox)
+        place = Course(course.resolve())
+        changes = run(place, assignment, again, workers=workers, allow_none=no_sandbox, minimum=minimum)
     for name, question, before, after in changes:
         print(f"{name}: {question} {_points(before)} -> {_points(after)}")
     print(f"{len(changes)} scores changed")

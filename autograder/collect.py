@@ -73,15 +73,10 @@ def survey(place: Path, assignment: str, wanted: list[str], roster: Roster | Non
     if not layout.entries:
         raise CourseError(f"{rule}, got none in {str(place)!r}")
     named = _on_roster(layout.entries, roster) if roster else [(e, e.name, _unmapped(e, "")) for e in layout.entries]
-    found = _students(named)
+    found = [replace(one, flags=(*one.flags, *_of(one.entry.name, listing.flags))) for one in _students(named)]
     present = {one.student for one in found}
     missing = [student for student in roster.students if _safe(student) not in present] if roster else []
     return Survey(layout.kind, found, layout.left, missing, listing.flags)
-
-
-def entries_of(place: Path) -> list[Found]:
-    """Return the entries of a download, to say early what is not in order. Raises CourseError as `survey` does."""
-    return survey(place, "", []).found
 
 
 def collect(
@@ -109,6 +104,11 @@ def read_all(
         yield Submission(one.student, notebooks, (*one.flags, *flags), one.entry.submitted)
 
 
+def _of(folder: str, flags: list[Flag]) -> list[Flag]:
+    """The flags on files in one student's folder: their details begin with the path, quoted."""
+    return [flag for flag in flags if flag[1][1:].startswith(f"{folder}/")][:5]
+
+
 def _unmapped(entry: Entry, why: str) -> tuple[Flag, ...]:
     reason = why or "nothing in the download names a student; rename it, or give --roster"
     return () if entry.mapped and not why else (("unmapped", f"{entry.name!r}: {reason}"),)
@@ -128,7 +128,7 @@ def _manifest_clue(items: list[Item]) -> tuple[str, ...]:
 
     for item in items[:1]:
         try:
-            inside = open_inside(item).items if item.is_zip else items
+            inside = open_inside(item).items if item.is_archive else items
             manifest = next((i for i in inside if i.name == MANIFEST and len(i.path.parts) == 1), None)
             about = json.loads(manifest.read(MAX_MANIFEST)) if manifest else {}
         except (*UNREADABLE, RecursionError):
@@ -167,7 +167,7 @@ def _students(named: list[tuple[Entry, str, tuple[Flag, ...]]]) -> list[Found]:
 def _both(first: Found, entry: Entry, flags: tuple[Flag, ...]) -> Found:
     items = [*first.entry.items, *entry.items]
     submitted = max(first.entry.submitted, entry.submitted)
-    many = ("several_submissions", f"{len(items)} files or archives are {first.student}'s; newer copies count")
+    many = ("superseded", f"{len(items)} files or archives are {first.student}'s; newer copies count")
     kept = tuple(flag for flag in first.flags if flag[0] != many[0])
     return Found(first.student, replace(first.entry, items=items, submitted=submitted), (*kept, *flags, many))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .cluster import scheduler_for
-from .collect import Submission, entries_of
+from .collect import Submission, survey
 from .collected import kept, kept_students, received
 from .course import Course, CourseError, source_folder
 from .feedback import write_feedback
@@ -14,7 +14,7 @@ from .gradebook import GradeBook
 from .grading import Graded, Template, grade, prepare
 from .regrade import Again, completed, rounds
 from .report import write_reports
-from .results import StudentResult, load, save, summarise
+from .results import StudentResult, load, same_origin, save, summarise
 from .roster import Roster
 from .sandbox import MINIMUM, find_sandbox
 from .scheduler import write_atomically
@@ -61,7 +61,7 @@ def grade_folder(
     if folder is None:
         kept_students(course, assignment)
     else:
-        entries_of(folder)
+        survey(folder, assignment, [], roster)
     sandbox = find_sandbox(allow_none=allow_none, minimum=minimum)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -75,6 +75,7 @@ def grade_folder(
         # Some of a class graded again: the others handed in too.
         everyone = set(kept_students(course, assignment)) if again else set(names)
         book, results = GradeBook(course, assignment), []
+        origins: dict[str, frozenset[str]] = {}
         progress.update(step, description=f"grading {assignment}", total=len(names), completed=0)
 
         def store(submission: Submission, graded: list[Graded]) -> None:
@@ -84,6 +85,7 @@ def grade_folder(
             write_feedback(course, assignment, result, graded)
             save(course, assignment, result)
             results.append(result)
+            origins[result.student] = frozenset().union(*(part.answers.origin for part in graded))
 
         scheduler = scheduler_for(course.records, workers=workers, address=address, slurm=slurm)
         try:
@@ -103,6 +105,8 @@ def grade_folder(
         finally:
             scheduler.close()
             book.close()
+    for result in same_origin(results, origins):
+        save(course, assignment, result)
     files = write_reports(course, assignment)
     files["gradebook"] = str(course.root / "gradebook.db")
     files["feedback"] = str(course.root / "feedback")
@@ -124,7 +128,15 @@ def _arrivals(
     return [s.student for s in received(course, assignment, folder, wanted, roster=roster, students=students)]
 
 
-def regrade(course: Course, assignment: str, again: Again, *, workers: int, allow_none: bool = False) -> list[tuple]:
+def regrade(
+    course: Course,
+    assignment: str,
+    again: Again,
+    *,
+    workers: int,
+    allow_none: bool = False,
+    minimum: str = MINIMUM,
+) -> list[tuple]:
     """Grade again what `again` asks for; return (student, exercise, score before, score after) where they differ.
 
     Points by hand stand. Raises CourseError if nothing was graded yet, or for an unknown exercise or student.
@@ -135,7 +147,9 @@ def regrade(course: Course, assignment: str, again: Again, *, workers: int, allo
         raise CourseError(
             f"{assignment} must be graded before it is graded again; run: cs231n grade {assignment} FOLDER"
         )
-    outcome = grade_folder(course, assignment, None, workers=workers, allow_none=allow_none, only=only, again=again)
+    outcome = grade_folder(
+        course, assignment, None, workers=workers, allow_none=allow_none, minimum=minimum, only=only, again=again
+    )
     after = [(r.student, row) for r in outcome.results for row in r.rows]
     return [
         (student, row.question, then, row.score)

@@ -42,6 +42,7 @@ class GradeBook:
         folder = self.course.autograded(submission.student, self.assignment)
         notebooks = {part.template.name: executed(part) for part in graded}
         try:
+            seen = reviewed(self.course, self.assignment, submission.student)
             for name, notebook in notebooks.items():
                 write_atomically(folder / f"{name}.ipynb", nbformat.writes(notebook))
             with self._transaction() as book:
@@ -50,6 +51,7 @@ class GradeBook:
                 sheets = {sheet.name: _Sheet(sheet, self._cell_names(book)) for sheet in row.notebooks}
                 for part in graded:
                     self._score(notebooks[part.template.name], sheets[part.template.name], part)
+            settle(self.course, self.assignment, submission.student, seen)
         except (OSError, SQLAlchemyError) as error:
             raise CourseError(f"the grades of {submission.student} could not be written: {_short(error)}") from error
         settle(self.course, self.assignment, submission.student, seen)

@@ -7,7 +7,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 
 import nbformat
 from nbformat import NotebookNode
@@ -15,9 +15,11 @@ from nbformat import NotebookNode
 from .build import generate
 from .collect import Submission
 from .course import Course
+from .judge import Job
 from .normalise import Answers, parse_answers
 from .sandbox import Sandbox
 from .scheduler import Scheduler, content_key, engine_version
+from .self_check import settled
 
 HEAVY = ("torch", "scipy", "sklearn", "skimage", "cv2", "tensorflow", "jax", "numba", "pandas")
 
@@ -27,10 +29,14 @@ MISSING = Answers("missing_file", "no notebook of this name was handed in")
 
 @dataclass(frozen=True)
 class Template:
-    """One notebook as the course means it: the release's cells, with whole test cells."""
+    """One notebook as the course means it: the release's cells, with whole test cells.
+
+    reference : {grade_id: the course's own answer}, what the test cells are tried on before a class is
+    """
 
     name: str
     notebook: NotebookNode
+    reference: dict[str, str] = field(default_factory=dict)
 
     def cells(self, answers: dict[str, str]) -> list[dict]:
         """The cells of a job: the student's text in solution cells, the course's everywhere else."""
@@ -95,7 +101,8 @@ def prepare(course: Course, assignment: str, only: tuple[str, ...] = ()) -> list
         for cell in release.cells:
             if role_of(cell) == "tests":
                 cell.source = whole[cell.metadata.nbgrader.grade_id]
-        templates.append(Template(path.stem, release))
+        answered = {cell.metadata.nbgrader.grade_id for cell in release.cells if role_of(cell) == "solution"}
+        templates.append(Template(path.stem, release, {name: whole[name] for name in answered}))
     return templates
 
 
@@ -128,7 +135,8 @@ def grade(
     """Grade every submission and call `store` once for each, in their order, from this thread only.
 
     Submissions are drawn as there is room for them: a class of any size takes the memory of a few.
-    A submission that cannot be read still yields a result. progress : called with the student's name when stored
+    A submission that cannot be read still yields a result. The course's own answers go first, see `self_check`.
+    progress : called with the student's name when stored
     """
     version, secret = engine_version(), course_secret(course)
     seal = seal_of(course) if course.seal_marker.exists() else ""
@@ -138,20 +146,21 @@ def grade(
         "limits": asdict(sandbox.limits),
     }
 
-    def judged(template: Template, answers: Answers) -> "Future[dict]":
+    def judged(template: Template, answers: Answers, *, reference: bool = False) -> "Future[dict]":
         cells = template.cells(answers.cells)
-        content = [assignment, template.name, cells, answers.extras, walls, version, seal]
+        content = [assignment, template.name, cells, answers.extras, walls, version, seal, reference]
         # The seed follows from the content, so the same answers always meet the same hidden cases.
         seed = hmac.new(secret.encode(), content_key(content).encode(), hashlib.sha256).hexdigest()
-        job = {"cells": cells, "extras": answers.extras, "seed": seed, "sandbox": walls, "forbid": template.forbid}
-        job["seal"] = seal
-        return scheduler.submit(content_key(content, seed), job)
+        job = Job(cells, list(answers.extras), seed, walls, template.forbid, seal, reference)
+        return scheduler.submit(content_key(content, seed), asdict(job))
 
+    references = {t.name: judged(t, Answers(cells=t.reference), reference=True) for t in templates}
     waiting: deque[tuple[Submission, list[tuple[Template, Answers, Future[dict] | None]]]] = deque()
 
     def finish() -> None:
         submission, parts = waiting.popleft()
-        store(submission, [Graded(t, a, f.result() if f is not None else {}) for t, a, f in parts])
+        records = [settled(f.result(), references[t.name].result()) if f is not None else {} for t, _, f in parts]
+        store(submission, [Graded(t, a, record) for (t, a, _), record in zip(parts, records, strict=True)])
         progress(submission.student)
 
     for submission in submissions:
@@ -160,7 +169,7 @@ def grade(
             raw = submission.notebooks.get(template.name)
             answers = parse_answers(raw, template.notebook) if raw is not None else MISSING
             parts.append((template, answers, None if answers.fault else judged(template, answers)))
-        waiting.append((replace(submission, notebooks={}), parts))
+        waiting.append((submission, parts))
         # A window: enough to keep every worker busy while the first is stored, never the whole class in memory.
         while len(waiting) > scheduler.window:
             finish()

@@ -14,16 +14,22 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from cs231n_lib.check import LimitReached, Result, StudentError, Subject
+from cs231n_lib.check import LimitReached, Result, StudentError
 from cs231n_lib.check.harness import SEED_VARIABLE
 from cs231n_lib.check.n12_certificate import SEAL
 from cs231n_lib.check.shell import make_shell
 from cs231n_lib.check.wire import WireError
 
-from .box import Box, BoxFault, Limits, Purse
+from .box import BoxFault, Limits, Purse
+from .defang import shown
 from .sandbox import Prefix, Sandbox
+from .source import TESTS_SUFFIX
+from .student import LEAST_SECONDS, Student
 
-RETRIED = ("error", "todo", "limit", "interface")  # worth a second try with the student's own extra cells
+RETRIED = ("error", "todo", "limit", "interface", "wrong")  # worth a second try in another company of cells
+ODD_VALUE = "odd-value"
+BY_A_VALUE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)  # raised by a test on a wrong type
+EXTRA_SECONDS = 8.0  # wall time for a look at the student's own cells, all together
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Job:
     sandbox: dict
     forbid: list[str]
     seal: str = ""  # seed of the course's sealed test set, empty where none was given out
+    reference: bool = False  # True: the answers are the course's own, and less than full marks is a fault
 
     @property
     def prefix(self) -> Prefix:
@@ -55,6 +62,8 @@ class Job:
 class Verdict:
     """What a test cell came to. status : a Result's status, or "infra_error" for the machine's fault.
 
+    symptom ODD_VALUE : the test cell failed as it does on a value of a wrong type; whose fault it was, only the
+        reference can tell, see `self_check`
     student : the name that its drawn numbers were asked for, None where all have the same numbers
     """
 
@@ -70,51 +79,10 @@ class Verdict:
     outputs: list[dict] = field(default_factory=list)
     student: str | None = None
 
-
-class Student:
-    """The student's side of a session: a box that has run their cells, started again when it died.
-
-    `skipped` holds cells that ended a box while running: they are left out of the next one.
-    """
-
-    def __init__(
-        self, sandbox: Sandbox, cells: list[tuple[str, str]], forbid: tuple[str, ...], prefix: Prefix = ()
-    ) -> None:
-        self.sandbox, self.cells, self.forbid = sandbox, cells, forbid
-        # Only what every student's box begins with can have run in its parent.
-        self.prefix = prefix if tuple(cells[: len(prefix)]) == prefix else ()
-        self.box: Box | None = None
-        self.purse = Purse(sandbox.limits.total)
-        self.shown: dict[str, dict] = {}
-        self.skipped: set[str] = set()
-
-    def ready(self) -> Box:
-        """Return a live box in which the cells have run."""
-        while self.box is None or not self.box.alive:
-            self.close()
-            self.box = box = self.sandbox.start(forbid=self.forbid, prefix=self.prefix, purse=self.purse)
-            for grade_id, source in self.cells[len(self.prefix) :]:
-                if grade_id in self.skipped:
-                    continue
-                try:
-                    self.shown[grade_id] = box.run(source)
-                except LimitReached as stop:
-                    self.skipped.add(grade_id)
-                    self.shown[grade_id] = {"error": {"type": "Stopped", "message": str(stop), "line": ""}}
-                    break
-        return self.box
-
-    def bind(self, names: set[str]) -> dict[str, Any]:
-        """Return those of `names` that the student defined: plain values by value, everything else as a Subject."""
-        box = self.ready()
-        reply, _ = box.request({"op": "describe", "names": sorted(names)}, [])
-        offered = reply.get("names")
-        kinds = {n: k for n, k in offered.items() if n in names} if isinstance(offered, dict) else {}
-        return {name: Subject(box, name) for name in kinds}
-
-    def close(self) -> None:
-        if self.box is not None:
-            self.box.close()
+    @property
+    def doubtful(self) -> bool:
+        """True if another company of cells may end better."""
+        return self.points < self.max_points and (self.status in RETRIED or self.symptom == ODD_VALUE)
 
 
 def judge(job: Job, shell: Any = None) -> dict:
@@ -123,30 +91,122 @@ def judge(job: Job, shell: Any = None) -> dict:
     shell : one in which the job's prefix has run; none starts from nothing
     Raises BoxFault when no box can be started: the caller's to retry, never the student's fault.
     """
-    run = [(c["grade_id"], c["source"]) for c in job.cells if c["role"] in ("setup", "solution")]
-    os.environ[SEAL] = job.seal  # of this process: a box inherits nothing
-    student = Student(job.walls, run, tuple(job.forbid), job.prefix)
-    helped = Student(job.walls, _with_extras(job), tuple(job.forbid), job.prefix)
     shell, ran = shell or set_up(()), {grade_id for grade_id, _ in job.prefix} if shell else set()
-    verdicts, flags = [], []
+    os.environ[SEAL] = job.seal  # of this process: a box inherits nothing
+    session = Session(job, shell)
     try:
-        student.ready()
         for cell in job.cells:
             if cell["role"] == "setup" and cell["grade_id"] not in ran:
                 _trusted(shell, cell["grade_id"], cell["source"])
             elif cell["role"] == "tests":
-                verdict = _examine(shell, cell, student, job.seed)
-                if verdict.points == 0 and verdict.status in RETRIED and job.extras:
-                    second = _examine(shell, cell, helped, job.seed)
-                    if second.points > 0:
-                        verdict = second
-                        flags.append(("found_elsewhere", f"{cell['grade_id']} needs cells that the student added"))
-                verdicts.append(verdict)
+                session.ask(cell)
+        session.look_at_extras()
     finally:
-        student.close()
-        helped.close()
-    flags += [("cell_error", f"{n}: {s['error']['message']}") for n, s in student.shown.items() if s.get("error")]
-    return {"verdicts": [asdict(v) for v in verdicts], "shown": student.shown, "flags": flags}
+        session.close()
+    record = {
+        "verdicts": [asdict(verdict) for verdict in session.verdicts],
+        "shown": session.student.shown,
+        "flags": session.flags + _cell_flags(session.student.shown),
+    }
+    if job.reference and any(verdict.points < verdict.max_points for verdict in session.verdicts):
+        record["fault"] = "the course's own answers do not get full marks"
+    return record
+
+
+class Session:
+    """The questions of one notebook put to one student, with the boxes that this needs and the time that it may take.
+
+    `student` has run all answers; `helped` their own cells too, where they stood. A question that fails is tried again
+    in a fresh box with the shared cells and its own alone: what another cell broke is not its fault.
+    """
+
+    def __init__(self, job: Job, shell: Any) -> None:
+        self.job, self.shell = job, shell
+        self.loading = Purse(job.walls.limits.total / 2)
+        self.student, self.helped = self._student(_cells(job)), self._student(_with_extras(job))
+        self.left = job.walls.limits.total / 2
+        self.names: set[str] = set()  # what the questions asked for and the student had
+        self.verdicts: list[Verdict] = []
+        self.flags: list[tuple[str, str]] = []
+
+    def _student(self, cells: list[tuple[str, str]]) -> Student:
+        return Student(self.job.walls, cells, tuple(self.job.forbid), self.job.prefix, self.loading)
+
+    def ask(self, cell: dict) -> None:
+        """Judge one test cell. Where time ran out, the next question still gets a little: it may be a quick one."""
+        purse = Purse(max(LEAST_SECONDS, min(self.job.walls.limits.question, self.left)))
+        verdict = self._examine(cell, self.student, purse)
+        own = cell["grade_id"].removesuffix(TESTS_SUFFIX)
+        if verdict.doubtful:
+            alone = self._student(_cells(self.job, own))
+            if len(alone.cells) < len(self.student.cells):
+                verdict = self._again(
+                    cell, alone, purse, verdict, "poisoned_by_other_cells", "fails beside other answers"
+                )
+            alone.close()
+        if verdict.points == 0 and verdict.doubtful and self.job.extras:
+            verdict = self._again(cell, self.helped, purse, verdict, "found_elsewhere", "needs cells the student added")
+        self.verdicts.append(verdict)
+
+    def _again(self, cell: dict, who: Student, purse: Purse, first: Verdict, flag: str, why: str) -> Verdict:
+        second = self._examine(cell, who, purse) if purse.left > 0 else first
+        if second.points <= first.points:
+            return first
+        self.flags.append((flag, f"{cell['grade_id']} {why}"))
+        return second
+
+    def _examine(self, cell: dict, who: Student, purse: Purse) -> Verdict:
+        who.purse.left, before = purse.left, purse.left
+        verdict, names = _examine(self.shell, cell, who, self.job.seed)
+        purse.left = who.purse.left
+        self.left -= before - purse.left
+        if who is self.student:
+            self.names |= names
+        return verdict
+
+    def look_at_extras(self) -> None:
+        """Run the student's own cells, briefly and last: what they raise or break is a flag and costs nothing."""
+        if not self.job.extras:
+            return
+        self.student.purse.left = EXTRA_SECONDS
+        try:
+            box = self.student.ready()
+            for _, source in self.job.extras:
+                error = shown(box.run(source, seconds=EXTRA_SECONDS / 4)).error
+                if error:
+                    self.flags.append(("cell_error", f"a cell of the student's own: {error[0]}: {error[1][:200]}"))
+            lost = self.names - set(self.student.bind(self.names))
+        except LimitReached as stop:
+            self.flags.append(("cell_error", f"a cell of the student's own: {stop}"))
+            return
+        if lost:
+            self.flags.append(
+                ("poisoned_by_other_cells", f"the student's own cells delete {', '.join(sorted(lost)[:5])}")
+            )
+
+    def close(self) -> None:
+        self.student.close()
+        self.helped.close()
+
+
+def _cell_flags(reports: dict[str, dict]) -> list[tuple[str, str]]:
+    flags = []
+    for name, report in reports.items():
+        if report["error"]:
+            broken = report["error"]["type"] in ("SyntaxError", "IndentationError", "TabError")
+            flag = "syntax_error" if broken else "cell_error"
+            flags.append((flag, f"{name}: {report['error']['message'] or report['error']['type']}"))
+        if report["flood"]:
+            flags.append(("output_flood", f"{name} showed more than is kept"))
+    return flags
+
+
+def _cells(job: Job, question: str = "") -> list[tuple[str, str]]:
+    """The cells to run: all, or those that a question shares with all others and its own."""
+    judged = {c["grade_id"].removesuffix(TESTS_SUFFIX) for c in job.cells if c["role"] == "tests"}
+    others = judged - {question} if question else set()
+    run = [c for c in job.cells if c["role"] in ("setup", "solution") and c["grade_id"] not in others]
+    return [(c["grade_id"], c["source"]) for c in run]
 
 
 def set_up(prefix: Prefix) -> Any:
@@ -177,8 +237,8 @@ def _trusted(shell: Any, grade_id: str, source: str) -> None:
         raise BoxFault(f"setup cell {grade_id} failed in the judge: {outcome.error_in_exec!r}")
 
 
-def _examine(shell: Any, cell: dict, student: Student, seed: str) -> Verdict:
-    """Run one test cell and name how it ended."""
+def _examine(shell: Any, cell: dict, student: Student, seed: str) -> tuple[Verdict, set[str]]:
+    """Run one test cell; return how it ended, and the names that it took from the student."""
     from IPython.utils.capture import capture_output
 
     code = compile(cell["source"], cell["grade_id"], "exec")
@@ -190,18 +250,18 @@ def _examine(shell: Any, cell: dict, student: Student, seed: str) -> Verdict:
         bound = student.bind(_names(code) - known)
         shell.user_ns.update(bound)
         os.environ[SEED_VARIABLE] = str(derive_seed(seed, cell["grade_id"]))
-        with capture_output() as shown:
+        with capture_output() as seen:
             outcome = shell.run_cell(cell["source"], store_history=False)
         error = outcome.error_before_exec or outcome.error_in_exec
         verdict = _verdict(verdict, outcome.result, error, shell.user_ns.get("result"))
-        verdict.outputs = [{"data": dict(o.data)} for o in shown.outputs if "text/html" in o.data]
+        verdict.outputs = [{"data": dict(o.data)} for o in seen.outputs if "text/html" in o.data]
     except LimitReached as stop:
-        verdict.status, verdict.message = "limit", str(stop)
+        verdict.status, verdict.message, verdict.symptom = "limit", str(stop), stop.kind
     finally:
         for name in {*bound, "result"} & set(shell.user_ns):
             del shell.user_ns[name]
     verdict.seconds = round(time.perf_counter() - start, 3)
-    return verdict
+    return verdict, set(bound)
 
 
 def _verdict(verdict: Verdict, value: Any, error: BaseException | None, result: Any) -> Verdict:
@@ -209,17 +269,18 @@ def _verdict(verdict: Verdict, value: Any, error: BaseException | None, result: 
         verdict.status = "error"
         verdict.message = f"`{error.name}` is not defined: its cell was not run to the end, or the name was changed"
     elif isinstance(error, StudentError):
-        verdict.status, verdict.message = "error", str(error)
+        verdict.status, verdict.message, verdict.symptom = "error", str(error), error.kind
     elif isinstance(error, WireError):
-        verdict.status, verdict.message = "interface", str(error)
+        verdict.status, verdict.message, verdict.symptom = "interface", str(error), error.symptom
     elif isinstance(error, LimitReached):
-        verdict.status, verdict.message = "limit", str(error)
+        verdict.status, verdict.message, verdict.symptom = "limit", str(error), error.kind
     elif isinstance(error, AssertionError):
         verdict.status, verdict.message = "wrong", str(error)
     elif error is None and value is None:  # a cell of plain asserts, all of which held
         verdict.points, verdict.status = verdict.max_points, "passed"
     elif error is not None or type(value) is not float or not 0.0 <= value <= verdict.max_points:
         verdict.message = f"the test cell itself failed: {type(error).__name__ if error else f'it ended in {value!r}'}"
+        verdict.symptom = ODD_VALUE if isinstance(error, BY_A_VALUE) else ""
     elif isinstance(result, Result):
         verdict.points, verdict.status = value, result.status
         verdict.message, verdict.hint, verdict.symptom = result.message, result.hint, result.symptom

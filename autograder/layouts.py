@@ -77,7 +77,7 @@ def _unwrapped(listing: Listing, assignment: str, archived: bool) -> Listing:
         inner = Listing(items, folders, listing.flags)
         if _of_an_lms(inner) or (archived and _of_many(inner, assignment)):
             return _unwrapped(inner, assignment, archived)
-    if len(loose) == 1 and not listing.folders and loose[0].is_zip:
+    if len(loose) == 1 and not listing.folders and loose[0].is_archive:
         try:
             inside = _unwrapped(open_inside(loose[0]), assignment, True)
         except UNREADABLE:
@@ -98,7 +98,7 @@ def _of_many(listing: Listing, assignment: str) -> bool:
     files = [item for item in listing.items if len(item.path.parts) == 1]
     if any(item.path.suffix.lower() == ".ipynb" for item in files):
         return False
-    return any(name != assignment for name in listing.folders) or any(item.is_zip for item in files)
+    return any(name != assignment for name in listing.folders) or any(item.is_archive for item in files)
 
 
 class _Loader(yaml.SafeLoader):
@@ -127,24 +127,41 @@ def _gradescope(listing: Listing, metadata: Item) -> Layout:
     else:
         problem = ()
     about = about if isinstance(about, dict) else {}
-    entries, left = [], []
-    for folder, theirs in _by_folder(items).items():
-        if folder == "":
-            left += [item.name for item in theirs if item.name != METADATA]
-            continue
-        facts = about.get(folder)
-        facts = facts if isinstance(facts, dict) else {}
-        people = facts.get(":submitters") or facts.get("submitters") or []
-        people = [p for p in people if isinstance(p, dict)] if isinstance(people, list) else []
-        submitted = _moment(facts.get(":created_at", facts.get("created_at")))
-        group = (("group", f"{folder} was handed in by {len(people)} students"),) if len(people) > 1 else ()
-        for person in people:
-            clues = [_text(person.get(f":{k}", person.get(k))) for k in ("sid", "email", "name")]
-            name = next(filter(None, clues), folder)
-            entries.append(Entry(name, tuple(filter(None, clues)), theirs, submitted, (*group, *problem)))
-        if not people:
+    folders = _by_folder(items)
+    left = [item.name for item in folders.pop("", []) if item.name != METADATA]
+    facts = {f: about[f] if isinstance(about.get(f), dict) else {} for f in folders}
+    people = {folder: _submitters(facts[folder], folder) for folder in folders}
+    entries = []
+    for folder, theirs in folders.items():
+        submitted = _moment(facts[folder].get(":created_at", facts[folder].get("created_at")))
+        for clues in dict.fromkeys(people[folder]):
+            flags = (*_group_flags(clues, folder, people), *problem)
+            entries.append(Entry(clues[0], clues, theirs, submitted, flags))
+        if not people[folder]:
             entries.append(Entry(folder, (), theirs, submitted, problem, mapped=False))
     return Layout("Gradescope", entries, left)
+
+
+def _submitters(facts: dict, folder: str) -> list[tuple[str, ...]]:
+    """Return what is known of each student of a submission: number, address, name, whichever are there."""
+    people = facts.get(":submitters") or facts.get("submitters") or []
+    people = [p for p in people if isinstance(p, dict)] if isinstance(people, list) else []
+    clues = [[_text(person.get(f":{k}", person.get(k))) for k in ("sid", "email", "name")] for person in people]
+    return [tuple(filter(None, known)) or (folder,) for known in clues]
+
+
+def _group_flags(student: tuple[str, ...], folder: str, people: dict[str, list[tuple[str, ...]]]) -> list[Flag]:
+    size, flags = len(set(people[folder])), []
+    if size > 1:
+        flags.append(("group", f"{folder} was handed in by {size} students"))
+    if people[folder].count(student) > 1:
+        flags.append(("group_conflict", f"{folder} names {student[0]} more than once"))
+    others = [
+        f for f, named in people.items() if f != folder and student in named and (size > 1 or len(set(named)) > 1)
+    ]
+    if others:
+        flags.append(("group_conflict", f"{student[0]} is named in {folder} and in {', '.join(others[:5])}"))
+    return flags
 
 
 def _moment(value: Any) -> str:
@@ -221,7 +238,7 @@ def _plain(listing: Listing, wanted: list[str]) -> Layout:
             entries.append(Entry(folder, (folder,), items))
             continue
         for item in items:
-            if item.is_zip:
+            if item.is_archive:
                 stem = without_copy_mark(item.path.stem)
                 entries.append(Entry(stem, (stem,), [item]))
             elif item.path.suffix.lower() == ".ipynb":

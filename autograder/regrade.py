@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .collect import Submission
@@ -14,6 +14,8 @@ from .lineage import spec_digest
 from .normalise import parse_answers
 from .scheduler import write_atomically
 from .source import TESTS_SUFFIX
+
+MANY_TRIES = 20  # nobody hands in so often to learn; a score asked for bit by bit takes at least as many
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def narrowed(templates: list[Template], exercises: tuple[str, ...]) -> list[Temp
         if name not in known:
             raise CourseError(f"exercise must be one of {', '.join(sorted(known))}, got {name!r}")
     parts = [(template, frozenset(tested(template)) & set(exercises)) for template in templates]
-    return [Narrow(template.name, template.notebook, part) for template, part in parts if part]
+    return [Narrow(template.name, template.notebook, template.reference, part) for template, part in parts if part]
 
 
 def tested(template: Template) -> dict[str, str]:
@@ -103,7 +105,10 @@ def completed(
             judged = part.template.exercises if part is not None and isinstance(part.template, Narrow) else frozenset()
             part = _merged(course, assignment, template, submission, part)
         if not part.answers.fault and "fault" not in part.record:
-            _keep(course, assignment, submission, part, judged)
+            tries = _keep(course, assignment, submission, part, judged)
+            if tries >= MANY_TRIES:
+                flag = ("oracle_pattern", f"{tries} different versions of it were judged")
+                part = replace(part, record={**part.record, "flags": [*part.record.get("flags", []), flag]})
         whole.append(part)
     return whole
 
@@ -147,19 +152,21 @@ def _path(course: Course, assignment: str, student: str, notebook: str) -> Path:
 
 
 def _standing(course: Course, assignment: str, student: str, notebook: str) -> dict:
-    """What was judged last: {"record", "specs": {exercise: digest}, "notebook": digest of what was handed in}."""
+    """What was judged last: {"record", "specs": {exercise: digest}, "notebook": digest of what was handed in,
+    "versions": digests of all that was ever judged}."""
     path = _path(course, assignment, student, notebook)
     if not path.is_file():
-        return {"record": {}, "specs": {}, "notebook": ""}
+        return {"record": {}, "specs": {}, "notebook": "", "versions": []}
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _keep(course: Course, assignment: str, submission: Submission, part: Graded, judged: frozenset[str]) -> None:
+def _keep(course: Course, assignment: str, submission: Submission, part: Graded, judged: frozenset[str]) -> int:
+    """Keep what stands now; return how many different versions of this notebook were judged so far."""
     name, student = part.template.name, submission.student
     specs = {e: spec_digest(e, source) for e, source in tested(part.template).items() if e in judged}
-    about = {
-        "record": part.record,
-        "specs": {**_standing(course, assignment, student, name)["specs"], **specs},
-        "notebook": hashlib.sha256(kept_notebook(course, assignment, student, name) or b"").hexdigest(),
-    }
+    before = _standing(course, assignment, student, name)
+    digest = hashlib.sha256(kept_notebook(course, assignment, student, name) or b"").hexdigest()
+    versions = list(dict.fromkeys([*before.get("versions", []), digest]))
+    about = {"record": part.record, "specs": {**before["specs"], **specs}, "notebook": digest, "versions": versions}
     write_atomically(_path(course, assignment, student, name), json.dumps(about))
+    return len(versions)

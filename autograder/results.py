@@ -10,6 +10,8 @@ from cs231n_lib.check import exercises
 from .collect import Submission
 from .course import Course
 from .grading import Graded, role_of
+from .marks import SOFT
+from .reasons import reason_of
 from .scheduler import write_atomically
 from .source import TESTS_SUFFIX
 
@@ -31,7 +33,7 @@ FROM_CHECK = {"todo": "unanswered", "error": "student_error", "passed": "ok"}
 
 @dataclass(frozen=True)
 class Row:
-    """One question of one student. score : points, or None while it is not known."""
+    """One question of one student. score : points, or None while it is not known; reason : why not all, in one word"""
 
     notebook: str
     question: str
@@ -44,6 +46,7 @@ class Row:
     stage: str = ""
     symptom: str = ""
     seconds: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,15 +86,43 @@ def summarise(submission: Submission, graded: list[Graded], everyone: Container[
     flags = [("", name, detail) for name, detail in submission.flags]
     for part in graded:
         name = part.template.name
-        rows += _rows(part)
-        flags += [(name, flag, detail) for flag, detail in part.answers.flags]
+        rows += (own := _rows(part))
+        lost = {row.question for row in own if row.score != row.max_score}
+        flags += [
+            (name, flag, detail)
+            for flag, detail in part.answers.flags
+            if flag not in SOFT or detail.partition(":")[0] in lost
+        ]
         flags += [(name, str(flag), str(detail)) for flag, detail in part.record.get("flags", [])]
         flags += [(name, flag, detail) for flag, detail in _borrowed(part, submission.student, everyone)]
         if part.answers.fault:
             flags.append((name, part.answers.fault, part.answers.detail))
         if "fault" in part.record:
             flags.append((name, "infra_error", part.record["fault"]))
+        else:
+            broken = [row for row in own if row.status == "infra_error"]
+            flags += [(name, "infra_error", f"{row.question}: {row.message}") for row in broken]
     return StudentResult(submission.student, rows, flags)
+
+
+def same_origin(results: list[StudentResult], origins: dict[str, frozenset[str]]) -> list[StudentResult]:
+    """Return the results, flagged, of students whose notebooks hold cells with the same random names or times."""
+    holders: dict[str, list[str]] = {}
+    for student, marks in origins.items():
+        for mark in marks:
+            holders.setdefault(mark, []).append(student)
+    others: dict[str, set[str]] = {}
+    for students in holders.values():
+        for student in students if len(students) > 1 else ():
+            others.setdefault(student, set()).update(students)
+    flagged = []
+    for result in results:
+        shared = sorted(others.get(result.student, set()) - {result.student})
+        if shared:
+            detail = f"cells that only one person can have made are also in the notebook of {', '.join(shared[:5])}"
+            result.flags.append(("", "same_provenance", detail))
+            flagged.append(result)
+    return flagged
 
 
 def _borrowed(part: Graded, student: str, everyone: Container[str]) -> list[tuple[str, str]]:
@@ -149,7 +180,7 @@ def _judged(notebook: str, question: str, title: str, points: float, verdict: di
     if 0 < verdict["points"] < points:
         status = "partly"
     details = {name: verdict[name] for name in ("message", "hint", "stage", "symptom", "seconds")}
-    return Row(notebook, question, title, verdict["points"], points, status, **details)
+    return Row(notebook, question, title, verdict["points"], points, status, reason=reason_of(verdict), **details)
 
 
 def save(course: Course, assignment: str, result: StudentResult) -> None:

@@ -71,6 +71,7 @@ def run_cell(shell: Any, source: str) -> dict:
         "text": text,
         "results": [t[:2000] for t in texts[:20]],
         "pictures": [p for p in pictures[:8] if len(p) < 1_000_000],
+        "flood": len(shown.stdout) + len(shown.stderr) > 1_000_000 or any(len(p) >= 1_000_000 for p in pictures),
     }
 
 

@@ -162,7 +162,7 @@ def _outcome(run: Callable[[], None]) -> tuple[str, CheckFailed | None]:
         where = f" in {error.function}, at `{error.line.strip()}`" if error.line else ""
         return "error", CheckFailed(f"your code raised {error.kind}: {error.message}{where}", symptom=error.kind)
     except LimitReached as stop:
-        return "limit", CheckFailed(str(stop), symptom="limit")
+        return "limit", CheckFailed(str(stop), symptom=stop.kind)
     except wire.WireError as error:
-        return "interface", CheckFailed(f"what came back cannot be passed on: {error}", symptom="not-plain")
+        return "interface", CheckFailed(f"what came back cannot be passed on: {error}", symptom=error.symptom)
     return "passed", None

@@ -24,17 +24,29 @@ class StudentError(Exception):
     """
 
     def __init__(self, error: dict) -> None:
-        self.kind = str(error.get("type", "Exception"))
-        self.bases = tuple(str(name) for name in error.get("bases", []))
-        self.message = str(error.get("message", ""))
-        self.line = str(error.get("line", ""))
-        self.function = str(error.get("function", ""))
-        self.mutated = tuple(error.get("mutated", ()))
+        # Whatever sends this may say anything: only short text and lists are read.
+        self.kind = str(error.get("type", "Exception"))[:80]
+        self.bases = tuple(str(name)[:80] for name in _listed(error.get("bases")))
+        self.message = str(error.get("message", ""))[:500]
+        self.line = str(error.get("line", ""))[:200]
+        self.function = str(error.get("function", ""))[:80]
+        self.mutated = tuple(m for m in _listed(error.get("mutated")) if isinstance(m, int | str))
         super().__init__(f"{self.kind}: {self.message}")
 
 
+def _listed(value: Any) -> list:
+    return value[:100] if isinstance(value, list) else []
+
+
 class LimitReached(Exception):
-    """The student's code was stopped: time, memory, output, or its process ended."""
+    """The student's code was stopped: time, memory, output, or its process ended.
+
+    kind : which limit, in one word such as "timeout", "budget", "memory_limit" or "process_died"
+    """
+
+    def __init__(self, message: str, kind: str = "timeout") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -124,7 +136,16 @@ class Subject:
             "measure": measure,
         }
         reply, parts = self._request(request, buffers)
-        call = Call(
+        try:
+            call = self._observed(reply, parts)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise wire.Garbled(f"Subject: reply must be well formed, got {type(error).__name__}") from error
+        self.notes.extend(w for w in call.warnings if w not in self.notes)
+        self.printed = call.printed or self.printed
+        return call
+
+    def _observed(self, reply: dict, parts: list[bytes]) -> Call:
+        return Call(
             self._value(reply, parts),
             float(reply.get("seconds", 0.0)),
             int(reply.get("peak", 0)),
@@ -135,9 +156,6 @@ class Subject:
             bool(reply.get("global_random", False)),
             str(reply.get("printed", "")),
         )
-        self.notes.extend(w for w in call.warnings if w not in self.notes)
-        self.printed = call.printed or self.printed
-        return call
 
     def raises(self, kind: str, *args: Any) -> bool:
         """True if the call raises an exception of the class named `kind`; that it is a stub still passes through."""
@@ -193,7 +211,9 @@ class Subject:
         return reply, parts
 
     def _value(self, reply: dict, parts: list[bytes]) -> Any:
-        return wire.unpack(reply.get("value"), parts, opaque=self._handle)
+        if "value" not in reply:
+            raise wire.Garbled(f"Subject: reply must hold a value, got {sorted(map(str, reply))[:5]}")
+        return wire.unpack(reply["value"], parts, opaque=self._handle)
 
     def _handle(self, header: dict) -> "Subject":
         if type(header.get("handle")) is not int:

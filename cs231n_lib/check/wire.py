@@ -21,6 +21,7 @@ from .tensors import Tensor, by_value, is_tensor
 MAX_DEPTH = 24
 MAX_ITEMS = 200_000
 MAX_TEXT = 1_000_000  # characters of one string
+MAX_BYTES = 512_000_000  # of all buffers of one message
 PLAIN_KINDS = "biufcUS"  # dtype kinds: bool, int, uint, float, complex, str, bytes
 
 Opaque = Callable[[Any], dict]
@@ -30,6 +31,20 @@ Revive = Callable[[Tensor], Any]
 
 class WireError(ValueError):
     """A value that cannot be passed by value, or a message that is not well formed."""
+
+    symptom = "not-plain"
+
+
+class TooLarge(WireError):
+    """A value with more bytes than one message may have."""
+
+    symptom = "too-large"
+
+
+class Garbled(WireError):
+    """A message that no honest side sends."""
+
+    symptom = "garbled"
 
 
 def _no_opaque(value: Any) -> dict:
@@ -78,7 +93,10 @@ def pack(value: Any, *, opaque: Opaque = _no_opaque) -> tuple[Any, list[bytes]]:
         if isinstance(v, np.generic) and v.dtype.kind in PLAIN_KINDS:
             buffers.append(v.tobytes())
             return {"scalar": v.dtype.str}
-        if kind is np.ndarray and v.dtype.kind in PLAIN_KINDS:
+        if isinstance(v, np.ndarray) and v.dtype.kind in PLAIN_KINDS:
+            v = v.view(np.ndarray)  # a matrix or a masked array crosses as the numbers it holds
+            if v.nbytes > MAX_BYTES:
+                raise TooLarge(f"pack: an array must have at most {MAX_BYTES} bytes, got {v.nbytes}")
             fortran = v.flags.f_contiguous and not v.flags.c_contiguous
             buffers.append(v.tobytes(order="F" if fortran else "C"))
             return {"array": v.dtype.str, "shape": list(v.shape), "order": "F" if fortran else "C"}
@@ -167,7 +185,7 @@ def unpack(
 
     try:
         return walk(header, 0)
-    except (TypeError, ValueError, KeyError, IndexError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError, RecursionError) as error:
         if isinstance(error, WireError):
             raise
         raise WireError(f"unpack: message must be well formed, got {type(error).__name__}: {error}") from error

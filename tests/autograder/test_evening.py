@@ -131,7 +131,7 @@ def test_odd_files_get_a_named_result(course):
     _, _, results, _ = course
     assert {row.status for row in results["empty"].rows} == {"unreadable"}
     assert ("empty_file") in {flag for _, flag, _ in results["empty"].flags}
-    assert "invalid_json" in {flag for _, flag, _ in results["not-json"].flags}
+    assert "wrong_format" in {flag for _, flag, _ in results["not-json"].flags}
     assert "missing_file" in {flag for _, flag, _ in results["absent"].flags}
     assert "duplicate_cell" in {flag for _, flag, _ in results["duplicated"].flags}
     assert results["duplicated"].score == results["reference"].score

@@ -68,7 +68,7 @@ def test_a_thousand_submissions_are_never_in_memory_together(tmp_path):
     def store(submission, graded):
         stored.append(submission.student)
         apart.append(len(drawn) - len(stored))
-        assert submission.notebooks == {}  # the file's bytes are let go once its answers are read
+        assert submission.notebooks == {"N": raw}  # what stands is known by these bytes when it is graded again
         assert graded[0].record["verdicts"][0]["points"] == 2.0
 
     grade(

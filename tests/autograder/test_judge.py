@@ -34,8 +34,10 @@ def run(job):
 
 
 def test_plain_asserts_and_partial_credit(make_job):
-    got = verdicts(make_job((RIGHT, TESTS), ("def f(x):\n    return x", PARTIAL)))
-    assert (got["q0-tests"]["points"], got["q0-tests"]["status"]) == (0.0, "wrong")  # the later f is the student's
+    record = run(make_job((RIGHT, TESTS), ("def f(x):\n    return x", PARTIAL)))
+    got = {verdict["grade_id"]: verdict for verdict in record["verdicts"]}
+    assert got["q0-tests"]["points"] == 2.0  # judged alone: the later f is another answer's
+    assert "poisoned_by_other_cells" in {name for name, _ in record["flags"]}
     assert got["q1-tests"]["points"] == 0.5
     assert verdicts(make_job((RIGHT, TESTS)))["q0-tests"]["points"] == 2.0
 

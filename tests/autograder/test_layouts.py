@@ -85,6 +85,25 @@ def test_gradescope_names_groups_and_times(gradescope):
     assert "unmapped" in flags(students["submission_999"])
 
 
+def test_a_student_in_two_groups_or_twice_in_one_is_flagged(tmp_path):
+    def people(*names):
+        return ":submitters:\n" + "".join(f"  - :name: {n}\n    :email: {n}@x.edu\n" for n in names)
+
+    about = "".join(
+        f"submission_{n}:\n  {people(*names)}"
+        for n, names in enumerate([("ann", "bob"), ("bob", "cem"), ("dan", "dan"), ("eve",), ("eve",)])
+    )
+    for n in range(5):
+        (tmp_path / f"submission_{n}").mkdir()
+        (tmp_path / f"submission_{n}" / "N00_start.ipynb").write_text(str(n))
+    (tmp_path / "submission_metadata.yml").write_text(about)
+    students = found(tmp_path)
+    assert sorted(students) == [f"{n}@x.edu" for n in ("ann", "bob", "cem", "dan", "eve")]
+    conflicts = {name for name, one in students.items() if "group_conflict" in flags(one)}
+    assert conflicts == {"bob@x.edu", "dan@x.edu"}  # eve handed in twice, alone: no conflict
+    assert all(one.notebooks["N00_start"] for one in students.values())
+
+
 def test_gradescope_metadata_cannot_make_objects(tmp_path):
     folder = tmp_path / "in"
     (folder / "submission_1").mkdir(parents=True)
@@ -184,7 +203,7 @@ def test_loose_files_from_a_mailbox(tmp_path):
     assert set(students) == {"ann", "bob", "N00_start _3_"}
     assert students["ann"].notebooks == {"N00_start": b"1", "N01_knn": b"2"}
     assert students["bob"].notebooks == {"N00_start": b"new"}
-    assert "several_submissions" in flags(students["bob"])
+    assert "superseded" in flags(students["bob"])
     (lost,) = [s for s in students.values() if "unmapped" in flags(s)]
     assert lost.notebooks == {"N00_start": b"3"}
 
@@ -198,7 +217,7 @@ def test_names_content_and_exports(tmp_path):
     (tmp_path / "bob" / "N01_knn.ipynb.txt").write_bytes(b"2")
     students = found(tmp_path, grade_ids=ids)
     assert set(students["ann"].notebooks) == {"N01_knn"}
-    assert {"renamed", "not_a_notebook"} <= flags(students["ann"])
+    assert {"renamed", "wrong_format"} <= flags(students["ann"])
     assert students["bob"].notebooks == {"N01_knn": b"2"}
 
 
@@ -241,7 +260,7 @@ def test_archives_that_climb_link_lie_or_burst(tmp_path):
             archive.writestr(f"{n}.txt", "")
     students = found(tmp_path)
     assert students["eve"].notebooks == {}
-    assert {"unsafe_path", "link_ignored"} <= flags(students["eve"])
+    assert {"path_traversal", "special_file"} <= flags(students["eve"])
     assert len(students["bomb"].notebooks["N00_start"]) == MAX_FILE + 1
     assert "too_many_files" in flags(students["many"])
     assert not (tmp_path.parent / "N00_start.ipynb").exists()

@@ -95,7 +95,7 @@ def test_edited_and_missing_test_cells_are_flagged_not_used():
     nb = handed_in()
     nb["cells"][4]["source"] = "pass"
     nb["cells"][4]["metadata"]["nbgrader"].update(points=100, locked=False)
-    assert names(read(nb)) == {"test_cell_edited"}
+    assert names(read(nb)) == {"test_cell_edited", "metadata_edited"}
     del nb["cells"][4]
     assert "test_cell_missing" in names(read(nb))
 
