@@ -65,8 +65,9 @@ def _matrix(r: Count) -> str:
     marks += [svg.line(LEFT + CELL * i, TOP, LEFT + CELL * i, TOP + side, opacity=0.3) for i in range(count + 1)]
     marks += [svg.line(LEFT, TOP + CELL * i, LEFT + side, TOP + CELL * i, opacity=0.3) for i in range(count + 1)]
     for k, name in enumerate(r.names):
-        marks.append(svg.text(LEFT - 6, TOP + CELL * k + 19, name, size=12, anchor="end", bold=name == s.truth))
-        marks.append(svg.text(LEFT + CELL * k + 18, TOP - 6, name, size=12, turned=True, bold=name == s.guess))
+        size, told = (12, name) if len(name) < 10 else (10.5, name[:10])  # longer ones would reach into the title
+        marks.append(svg.text(LEFT - 6, TOP + CELL * k + 19, told, size=size, anchor="end", bold=name == s.truth))
+        marks.append(svg.text(LEFT + CELL * k + 18, TOP - 6, told, size=size, turned=True, bold=name == s.guess))
     for (i, j), times in np.ndenumerate(r.matrix):
         if times:
             told = f"{times}" if s.cells == "counts" else f"{100 * share[i, j]:.0f}"
@@ -93,7 +94,7 @@ def _chart(r: Count) -> str:
     marks.append(svg.text(597, 40, "precision: right / predicted", size=11))
     for k, name in enumerate(r.names):
         y = 54 + 25 * k
-        marks.append(svg.text(452, y + 15, name, size=12, anchor="end"))
+        marks.append(svg.text(452, y + 15, name[:10], size=12, anchor="end"))
         for j, (part, whole) in enumerate(((right[k], meant[k]), (right[k], said[k]))):
             length, row = 220 * part / max(whole, 1), y + 1 + 11 * j
             marks.append(svg.rect(458, row, length, 10, fill=svg.COLOURS[j]))
@@ -128,7 +129,7 @@ def _summary(r: Count) -> str:
     """Return how right it is, and the student's function beside a classifier."""
     right = (r.guesses == r.labels).mean()
     who = "your function" if r.own or r.rival is not None else r.state.classifier
-    told = f"{who}: {100 * right:.1f} % right, mean loss {r.losses.mean():.2f}"
+    told = f"{who}: {100 * right:.1f} % right" + ("" if r.only_labels else f", mean loss {r.losses.mean():.2f}")
     marks = [svg.text(400, 336, told, bold=True)]
     if r.rival is not None:
         other = (
@@ -142,7 +143,11 @@ def _images(r: Count) -> str:
     s = r.state
     pages = min(max(-(-len(r.chosen) // PAGE), 1), PAGES)
     page = min(s.page, pages)
-    first = {"loss": "highest loss first", "confidence": "surest first", "order": "in order"}[s.sort]
+    first = {
+        "loss": "mistakes first" if r.only_labels else "highest loss first",
+        "confidence": "surest first",
+        "order": "in order",
+    }[s.sort]
     first = "nearest to an image of the other split first" if s.grid == "duplicates" else first
     what = "mistakes" if s.wrong else "images"
     chosen = f"{s.truth} → {s.guess}" if (s.truth, s.guess) != (ANY, ANY) else "all"

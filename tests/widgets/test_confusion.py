@@ -249,7 +249,8 @@ def test_a_thousand_images_end_with_the_pages_there_are():
     given = own_images(1000)
     widget = widgets.confusion_browser(lambda images: given["labels"], **given)
     widget.set("page", 13)
-    assert "1000 images, highest loss first; page 13 of 13" in widget.picture
+    assert "1000 images, mistakes first; page 13 of 13" in widget.picture
+    assert "mean loss" not in widget.picture  # labels alone have none
     assert "right on 1000 of 1000 images (100.0 %)" in widget.status
     widget.close()
 

@@ -822,8 +822,8 @@ if ready("softmax-vectorized", "softmax-train", "softmax-predict"):
     plt.show()
 
 # %% [markdown]
-# One number for 1,000 answers. Here are the answers, class by class, with the images behind them. **Guess before you
-# click:** which two classes does it confuse most, and what do their images share?
+# One number for 1,000 answers. Here are the answers, class by class, with the images behind them: click a cell. **Guess
+# before you run it:** which two classes does it confuse most, and what do their images share?
 
 # %%
 from cs231n_lib import widgets

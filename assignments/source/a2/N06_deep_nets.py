@@ -161,8 +161,9 @@ result = result.also(edge_cases, seed=6101)
 result.points
 
 # %% [markdown]
-# Eight layers of 64 units, $\sigma = 0.01$. **Guess before you move anything:** by which factor does each layer shrink
-# the signal, and where will the *gradient* be small, in the last layers or in the first?
+# Eight layers of 64 units, $\sigma = 0.01$: the signal fades on its way forward, the gradient on its way back. **Guess
+# before you move anything:** of the three other first weights one fades as well, one explodes, and one keeps both
+# level. Which is which?
 
 # %%
 from cs231n_lib import widgets

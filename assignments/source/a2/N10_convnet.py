@@ -809,8 +809,8 @@ if trained:
 
 # %% [markdown]
 # A small net of three convolutions, trained on shapes10, from the inside: filters, maps, patches, and which pixels a
-# score hangs on. **Guess before you press the sanity check:** the weights of its last two layers are shuffled, so that
-# it only guesses. Does a map that explains its decision change?
+# score hangs on, in four kinds of maps. Then the weights of its last two layers are shuffled, so that it only guesses.
+# **Guess before you run it:** which kind of map does not notice?
 
 # %%
 from cs231n_lib import widgets

@@ -490,8 +490,8 @@ if ready("challenge-fit", "challenge-wilson_interval", "challenge-slice_audit"):
     print("worse than chance explains:", slice_audit(right, slices, interval=wilson_interval) or "none")
 
 # %% [markdown]
-# The images behind these numbers. **Guess before you click:** of the class that your model knows worst, are the images
-# spread over all other classes, or taken for one?
+# The images behind these numbers: click a cell. **Guess before you run it:** of the class that your model knows worst,
+# are the images spread over all other classes, or taken for one?
 
 # %%
 from cs231n_lib import widgets
@@ -814,8 +814,8 @@ if looks_inside:
 
 # %% [markdown]
 # How much of such a picture comes from the net, and how much from the image? Here is another net's, with its weights
-# shuffled on request; yours is asked as a function, square by square. **Guess before you shuffle:** which of the four
-# kinds of maps stays nearly the same?
+# shuffled on request; yours is asked as a function, square by square. **Guess before you choose another image:** will
+# your net's map resemble that net's, if both name the class?
 
 # %%
 from cs231n_lib import widgets
