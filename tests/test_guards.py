@@ -59,6 +59,12 @@ def test_library_never_imports_the_grader_and_keeps_its_direction(path):
     assert (parts & siblings) - {part_of(path), "__init__"} <= ALLOWED.get(part_of(path), set())
 
 
+def test_widgets_may_import_no_more_than_they_do():
+    names = {name for path in LIBRARY if part_of(path) == "widgets" for name in imported(path)}
+    parts = {name.split(".")[1] for name in names if name.startswith("cs231n_lib.")}
+    assert ALLOWED["widgets"] <= parts
+
+
 @pytest.mark.parametrize("path", GRADER, ids=lambda p: str(p.relative_to(ROOT)))
 def test_grader_uses_only_the_checks_of_the_library(path):
     used = {name for name in imported(path) if name.split(".")[0] == "cs231n_lib"}

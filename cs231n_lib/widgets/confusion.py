@@ -1,25 +1,26 @@
 """A data set and a classifier's mistakes: the confusion matrix as a door to the images behind each cell."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from cs231n_lib.shapes10 import CLASSES
-
 from .base import Axes, Data, Event, Model, callable_or_none, raster, register, show, svg
+from .base.model import is_static
 from .confusion_data import (
     ANY,
     BINS,
     CONTROLS,
-    IMAGES,
     PAGE,
+    PAGES,
     Browse,
     Count,
+    class_names,
     compute,
     splits,
 )
+from .confusion_own import for_own, misfit
 
 LEFT, TOP, CELL = 74, 88, 29  # of the matrix
 GRID_TOP = 428
@@ -29,15 +30,16 @@ ALIKE = 12  # grey levels: a mean difference below this is called a copy
 def describe(r: Count) -> str:
     """Return the result in words."""
     s, right = r.state, r.guesses == r.labels
-    who = "Your function" if r.rival is not None else f"The {s.classifier} classifier"
-    said = f"{who} is right on {right.sum()} of {IMAGES} {s.split} images ({100 * right.mean():.1f} %)."
+    who = "Your function" if r.own or r.rival is not None else f"The {s.classifier} classifier"
+    whose = "" if r.own else f"{s.split} "
+    said = f"{who} is right on {right.sum()} of {len(right)} {whose}images ({100 * right.mean():.1f} %)."
     if r.rival is not None:
         other, differ = (r.rival == r.labels).mean(), int((r.rival != r.guesses).sum())
         said += f" The {s.classifier} classifier: {100 * other:.1f} %; they differ on {differ} images (≠)."
     off = r.matrix - np.diag(np.diag(r.matrix))
     row, column = np.unravel_index(off.argmax(), off.shape)
     if off.any():
-        said += f" Most frequent mistake: {CLASSES[row]} taken for {CLASSES[column]}, {off.max()} times."
+        said += f" Most frequent mistake: {r.names[row]} taken for {r.names[column]}, {off.max()} times."
     said += f" {len(r.chosen)} images pass the filters."
     if s.grid == "duplicates":
         said += f" {int((r.apart[r.chosen] < ALIKE).sum())} of them nearly equal an image of the other split."
@@ -53,23 +55,27 @@ def _matrix(r: Count) -> str:
     s = r.state
     totals = np.maximum(r.matrix.sum(axis=1, keepdims=True), 1)
     share = r.matrix / totals
-    side = 10 * CELL
-    marks = [svg.text(LEFT, 14, f"{s.split}: rows are labels, columns predictions", bold=True)]
+    count = len(r.names)
+    side = count * CELL
+    marks = [svg.text(LEFT, 14, f"{'' if r.own else s.split + ': '}rows are labels, columns predictions", bold=True)]
     # Right is blue, wrong is orange, and only the light half of either, for the numbers on it are dark.
-    marks.append(raster.signed_map(LEFT, TOP, side, side, np.where(np.eye(10, dtype=bool), -share, share), limit=1.6))
-    marks += [svg.line(LEFT + CELL * i, TOP, LEFT + CELL * i, TOP + side, opacity=0.3) for i in range(11)]
-    marks += [svg.line(LEFT, TOP + CELL * i, LEFT + side, TOP + CELL * i, opacity=0.3) for i in range(11)]
-    for k, name in enumerate(CLASSES):
-        marks.append(svg.text(LEFT - 6, TOP + CELL * k + 19, name, size=12, anchor="end", bold=name == s.truth))
-        marks.append(svg.text(LEFT + CELL * k + 18, TOP - 6, name, size=12, turned=True, bold=name == s.guess))
-    for (i, j), count in np.ndenumerate(r.matrix):
-        if count:
-            told = f"{count}" if s.cells == "counts" else f"{100 * share[i, j]:.0f}"
+    marks.append(
+        raster.signed_map(LEFT, TOP, side, side, np.where(np.eye(count, dtype=bool), -share, share), limit=1.6)
+    )
+    marks += [svg.line(LEFT + CELL * i, TOP, LEFT + CELL * i, TOP + side, opacity=0.3) for i in range(count + 1)]
+    marks += [svg.line(LEFT, TOP + CELL * i, LEFT + side, TOP + CELL * i, opacity=0.3) for i in range(count + 1)]
+    for k, name in enumerate(r.names):
+        size, told = (12, name) if len(name) < 10 else (10.5, name[:10])  # longer ones would reach into the title
+        marks.append(svg.text(LEFT - 6, TOP + CELL * k + 19, told, size=size, anchor="end", bold=name == s.truth))
+        marks.append(svg.text(LEFT + CELL * k + 18, TOP - 6, told, size=size, turned=True, bold=name == s.guess))
+    for (i, j), times in np.ndenumerate(r.matrix):
+        if times:
+            told = f"{times}" if s.cells == "counts" else f"{100 * share[i, j]:.0f}"
             x, y = LEFT + CELL * (j + 0.5), TOP + CELL * i + 19
             marks.append(svg.text(x, y, told, size=12, anchor="middle", colour="#111", bold=i == j))
-    rows = range(10) if s.truth == ANY else [CLASSES.index(s.truth)]
-    columns = range(10) if s.guess == ANY else [CLASSES.index(s.guess)]
-    if len(rows) < 10 or len(columns) < 10:
+    rows = range(count) if s.truth == ANY else [r.names.index(s.truth)]
+    columns = range(count) if s.guess == ANY else [r.names.index(s.guess)]
+    if len(rows) < count or len(columns) < count:
         marks.append(svg.rect(LEFT + CELL * columns[0], TOP + CELL * rows[0], CELL * len(columns), CELL * len(rows),
                               colour=svg.COLOURS[3], line_width=3.5))  # fmt: skip
     return "".join(marks)
@@ -86,9 +92,9 @@ def _chart(r: Count) -> str:
     ]
     marks += [svg.rect(580, 30, 12, 11, fill=svg.COLOURS[1]), svg.hatch(580, 30, 12, 11, gap=4, opacity=0.7)]
     marks.append(svg.text(597, 40, "precision: right / predicted", size=11))
-    for k, name in enumerate(CLASSES):
+    for k, name in enumerate(r.names):
         y = 54 + 25 * k
-        marks.append(svg.text(452, y + 15, name, size=12, anchor="end"))
+        marks.append(svg.text(452, y + 15, name[:10], size=12, anchor="end"))
         for j, (part, whole) in enumerate(((right[k], meant[k]), (right[k], said[k]))):
             length, row = 220 * part / max(whole, 1), y + 1 + 11 * j
             marks.append(svg.rect(458, row, length, 10, fill=svg.COLOURS[j]))
@@ -110,7 +116,7 @@ def _calibration(r: Count) -> str:
         marks.append(svg.marker(axes.x(sure[k]), axes.y(sure[k]), 3, radius=4))
         marks.append(svg.text(x, axes.y(float(right[k])) - 5, f"{counts[k]:.0f}", size=11, anchor="middle"))
     kept = counts > 0
-    error = float((counts[kept] * np.abs(sure[kept] - right[kept])).sum() / IMAGES)
+    error = float((counts[kept] * np.abs(sure[kept] - right[kept])).sum() / len(r.labels))
     told = "only labels were given: no confidence to check" if r.only_labels else f"calibration error {error:.3f}"
     marks += [
         svg.marker(406, 290, 3, radius=4),
@@ -122,8 +128,8 @@ def _calibration(r: Count) -> str:
 def _summary(r: Count) -> str:
     """Return how right it is, and the student's function beside a classifier."""
     right = (r.guesses == r.labels).mean()
-    who = "your function" if r.rival is not None else r.state.classifier
-    told = f"{who}: {100 * right:.1f} % right, mean loss {r.losses.mean():.2f}"
+    who = "your function" if r.own or r.rival is not None else r.state.classifier
+    told = f"{who}: {100 * right:.1f} % right" + ("" if r.only_labels else f", mean loss {r.losses.mean():.2f}")
     marks = [svg.text(400, 336, told, bold=True)]
     if r.rival is not None:
         other = (
@@ -135,9 +141,13 @@ def _summary(r: Count) -> str:
 
 def _images(r: Count) -> str:
     s = r.state
-    pages = max(-(-len(r.chosen) // PAGE), 1)
+    pages = min(max(-(-len(r.chosen) // PAGE), 1), PAGES)
     page = min(s.page, pages)
-    first = {"loss": "highest loss first", "confidence": "surest first", "order": "in order"}[s.sort]
+    first = {
+        "loss": "mistakes first" if r.only_labels else "highest loss first",
+        "confidence": "surest first",
+        "order": "in order",
+    }[s.sort]
     first = "nearest to an image of the other split first" if s.grid == "duplicates" else first
     what = "mistakes" if s.wrong else "images"
     chosen = f"{s.truth} → {s.guess}" if (s.truth, s.guess) != (ANY, ANY) else "all"
@@ -159,8 +169,8 @@ def _image(r: Count, index: int, x: float, y: float) -> str:
     marks.append(
         svg.rect(x, y, 64, 64, colour=svg.COLOURS[0 if right else 1], line_width=3, dash="" if right else "6 3")
     )
-    marks.append(svg.text(x, y + 78, CLASSES[label], size=12))
-    marks.append(svg.text(x, y + 92, f"{'✓' if right else '✗'} {CLASSES[guess]}", size=11, bold=not right))
+    marks.append(svg.text(x, y + 78, r.names[label], size=12))
+    marks.append(svg.text(x, y + 92, f"{'✓' if right else '✗'} {r.names[guess]}", size=11, bold=not right))
     differ = r.rival is not None and r.rival[index] != guess
     sure = "" if r.only_labels else f" {100 * r.confidence[index]:.0f}%"
     return "".join(marks) + svg.text(x, y + 106, f"#{index}{sure}" + (" ≠" if differ else ""), size=11)
@@ -196,25 +206,26 @@ ARROWS = {"ArrowLeft": (0, -1), "ArrowRight": (0, 1), "ArrowUp": (-1, 0), "Arrow
 
 def point(state: Browse, data: Data, event: Event) -> Browse:
     """Click a cell, or the name of a row or column; again to take it back. Arrows move the cell, Backspace clears."""
+    names = class_names(data)
     if event.kind == "key":
         if event.key == "Backspace":
             return _moved(state, ANY, ANY)
         if event.key not in ARROWS:
             return state
-        at = [CLASSES.index(name) if name != ANY else 0 for name in (state.truth, state.guess)]
+        at = [names.index(name) if name != ANY else 0 for name in (state.truth, state.guess)]
         if ANY not in (state.truth, state.guess):
-            at = [(a + step) % 10 for a, step in zip(at, ARROWS[event.key], strict=True)]
-        return _moved(state, CLASSES[at[0]], CLASSES[at[1]])
+            at = [(a + step) % len(names) for a, step in zip(at, ARROWS[event.key], strict=True)]
+        return _moved(state, names[at[0]], names[at[1]])
     if event.kind != "down":
         return state
     column, row = (event.x - LEFT) // CELL, (event.y - TOP) // CELL
-    inside = 0 <= column < 10, 0 <= row < 10
+    inside = 0 <= column < len(names), 0 <= row < len(names)
     if inside == (True, True):
-        wanted = (CLASSES[int(row)], CLASSES[int(column)])
+        wanted = (names[int(row)], names[int(column)])
     elif inside[1] and 0 <= event.x < LEFT:
-        wanted = (CLASSES[int(row)], ANY)
+        wanted = (names[int(row)], ANY)
     elif inside[0] and 24 <= event.y < TOP:
-        wanted = (ANY, CLASSES[int(column)])
+        wanted = (ANY, names[int(column)])
     else:
         return state
     return _moved(state, *(wanted if wanted != (state.truth, state.guess) else (ANY, ANY)))
@@ -247,12 +258,31 @@ MODEL = Model(
 
 
 @register(MODEL)
-def confusion_browser(predict: Callable[..., Any] | None = None, *, state: Any = None) -> Any:
-    """Show a classifier's confusion matrix on 200 drawn images of each split, and the images behind each cell.
+def confusion_browser(
+    predict: Callable[..., Any] | None = None,
+    *,
+    images: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+    class_names: Sequence[str] | None = None,
+    state: Any = None,
+) -> Any:
+    """Show a classifier's confusion matrix, and the images behind each cell.
 
-    predict : your function of images, uint8 (N, 32, 32, 3), to labels (N,), scores or probabilities (N, 10), classes in
-        shapes10's order; its counts are then shown, and the classifier chosen above is compared with it
+    predict : your function of images, uint8 (N, 32, 32, 3), to labels (N,), scores or probabilities (N, C). Without
+        images of your own, those are 200 drawn ones of each split, in shapes10's order of classes, and the classifier
+        chosen above is compared with it
+    images, labels, class_names : what to count instead: uint8 (N, 32, 32, 3), int (N,), 2 to 10 names. All three, with
+        predict; of 1,000 images a page of the list shows 16, and the list ends with the first 208
     state : settings, as the button "My settings as code" prints them
+    Raises TypeError or ValueError, one sentence, for arguments that do not fit.
     """
     callable_or_none("confusion_browser", "predict", predict)
-    return show(MODEL, state=state, data={"predict": predict})
+    own = {"images": images, "labels": labels, "class_names": class_names}
+    if all(value is None for value in own.values()):
+        return show(MODEL, state=state, data={"predict": predict})
+    wrong = misfit(predict, images, labels, class_names)
+    if wrong and not is_static():
+        raise ValueError(wrong)
+    if wrong:  # while grading, the status line says it
+        return show(MODEL, state=state, data={"_misfit": wrong})
+    return show(for_own(MODEL, tuple(class_names or ())), state=state, data={"predict": predict, **own})

@@ -1,5 +1,6 @@
 """What the confusion browser counts: two splits of drawn images, three classifiers, and the student's.
 
+Or, if images are given, the student's classifier on those alone.
 Two things were planted in the test split, for readers to find: WRONG_LABELS images carry a wrong label, and COPIES are
 slightly brighter copies of training images.
 """
@@ -13,6 +14,7 @@ import numpy as np
 from cs231n_lib.shapes10 import CLASSES, draw
 
 from .base import Choice, Data, Slider, State, Switch, Text, ask
+from .base.student import NoAnswerError
 from .saliency_net import MILD, forward, to_input, trained
 
 IMAGES = 200  # in each split, 20 of a class when drawn
@@ -133,15 +135,17 @@ def twins(split: str) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Count:
-    """What is drawn. Arrays over images have the length IMAGES, in the split's order."""
+    """What is drawn. Arrays over images have one entry for each image, in the split's order; C classes."""
 
     state: Browse
+    names: tuple[str, ...]  # of the classes
+    own: bool  # the images were given, and the student's function is all there is to show
     images: np.ndarray
     labels: np.ndarray
     guesses: np.ndarray
     confidence: np.ndarray
     losses: np.ndarray
-    matrix: np.ndarray  # int (10, 10): rows labels, columns predictions
+    matrix: np.ndarray  # int (C, C): rows labels, columns predictions
     chosen: np.ndarray  # indices of the images that pass the filters, in the order asked for
     twins: np.ndarray  # the nearest image of the other split
     apart: np.ndarray  # its mean absolute difference, in grey levels
@@ -152,34 +156,40 @@ class Count:
 
 
 def compute(state: Browse, data: Data) -> Count:
-    """Return the counts, and the images that pass the filters."""
-    images, labels = splits()[state.split]
-    shares = probabilities()[state.classifier, state.split]
-    rival, only_labels, problem = None, False, ""
-    if "predict" in data:
-        yours, only_labels, problem = _your_answers(state.split, images, data)
-        if yours is not None:
-            rival, shares = shares.argmax(axis=1), yours
+    """Return the counts, and the images that pass the filters. Raises NoAnswerError if given images get none."""
+    own, names = "images" in data, class_names(data)
+    images, labels = (data["images"], data["labels"]) if own else splits()[state.split]
+    yours, only_labels, problem = _your_answers(state, images, len(names), data)
+    if own and yours is None:
+        raise NoAnswerError(problem)
+    shares = yours if yours is not None else probabilities()[state.classifier, state.split]
+    rival = None if own or yours is None else probabilities()[state.classifier, state.split].argmax(axis=1)
     guesses, confidence = shares.argmax(axis=1), shares.max(axis=1)
-    losses = -np.log(np.maximum(shares[np.arange(IMAGES), labels], TINY))
-    near, apart = twins(state.split)
+    losses = -np.log(np.maximum(shares[np.arange(len(labels)), labels], TINY))
+    near, apart = (np.arange(len(labels)), np.full(len(labels), np.inf)) if own else twins(state.split)
     return Count(
-        state=state, images=images, labels=labels, guesses=guesses, confidence=confidence, losses=losses,
-        matrix=confusion(labels, guesses), chosen=choose(state, labels, guesses, losses, confidence, apart),
-        twins=near, apart=apart, bins=calibration(confidence, guesses == labels), rival=rival, only_labels=only_labels,
-        problem=problem,
+        state=state, names=names, own=own, images=images, labels=labels, guesses=guesses, confidence=confidence,
+        losses=losses, matrix=confusion(labels, guesses, len(names)),
+        chosen=choose(state, names, labels, guesses, losses, confidence, apart), twins=near, apart=apart,
+        bins=calibration(confidence, guesses == labels), rival=rival, only_labels=only_labels, problem=problem,
     )  # fmt: skip
 
 
-def confusion(labels: np.ndarray, guesses: np.ndarray) -> np.ndarray:
-    """Return how often each label got each prediction, int (10, 10)."""
-    matrix = np.zeros((10, 10), int)
+def class_names(data: Data) -> tuple[str, ...]:
+    """Return the names of the classes: those of the given images, or of the drawn ones."""
+    return tuple(data.get("class_names", CLASSES))
+
+
+def confusion(labels: np.ndarray, guesses: np.ndarray, count: int) -> np.ndarray:
+    """Return how often each label got each prediction, int (count, count)."""
+    matrix = np.zeros((count, count), int)
     np.add.at(matrix, (labels, guesses), 1)
     return matrix
 
 
 def choose(
     state: Browse,
+    names: tuple[str, ...],
     labels: np.ndarray,
     guesses: np.ndarray,
     losses: np.ndarray,
@@ -187,14 +197,14 @@ def choose(
     apart: np.ndarray,
 ) -> np.ndarray:
     """Return the indices of the images that pass the filters, first the ones asked for."""
-    keep = np.ones(IMAGES, bool)
+    keep = np.ones(len(labels), bool)
     if state.truth != ANY:
-        keep &= labels == CLASSES.index(state.truth)
+        keep &= labels == names.index(state.truth)
     if state.guess != ANY:
-        keep &= guesses == CLASSES.index(state.guess)
+        keep &= guesses == names.index(state.guess)
     if state.wrong:
         keep &= labels != guesses
-    orders = {"loss": -losses, "confidence": -confidence, "order": np.arange(IMAGES)}
+    orders = {"loss": -losses, "confidence": -confidence, "order": np.arange(len(labels))}
     key = apart if state.grid == "duplicates" else orders[state.sort]
     order = np.argsort(key, kind="stable")
     return order[keep[order]]
@@ -209,28 +219,36 @@ def calibration(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.stack([counts, *(total / counts for total in sums)])
 
 
-def _your_answers(split: str, images: np.ndarray, data: Data) -> tuple[np.ndarray | None, bool, str]:
+def _your_answers(
+    state: Browse, images: np.ndarray, classes: int, data: Data
+) -> tuple[np.ndarray | None, bool, str]:  # fmt: skip
     """Return the student's probabilities, whether only labels were given, and what is wrong. Asked once for a split."""
+    if "predict" not in data:
+        return None, False, data.get("_misfit", "")
     memo = data.setdefault("_answers", {})
-    if split not in memo:
-        memo[split] = _checked(*ask(data["predict"], images, shape=None), name=_name(data["predict"]))
-    return memo[split]
+    if state.split not in memo:
+        answer, problem = ask(data["predict"], images, shape=None)
+        memo[state.split] = _checked(answer, problem, name=_name(data["predict"]), shape=(len(images), classes))
+    return memo[state.split]
 
 
 def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _checked(answer: np.ndarray | None, problem: str, *, name: str) -> tuple[np.ndarray | None, bool, str]:
+def _checked(
+    answer: np.ndarray | None, problem: str, *, name: str, shape: tuple[int, int]
+) -> tuple[np.ndarray | None, bool, str]:  # fmt: skip
+    images, classes = shape
     if answer is None:
         return None, False, problem
-    if answer.shape == (IMAGES,):
-        if not np.isin(answer, np.arange(10)).all():
-            found = answer[~np.isin(answer, np.arange(10))][0]
-            return None, False, f"{name} must return labels 0 to 9, got {found}"
-        return np.eye(10)[answer.astype(int)], True, ""
-    if answer.shape != (IMAGES, 10):
-        return None, False, f"{name} must return labels ({IMAGES},) or scores ({IMAGES}, 10), got shape {answer.shape}"
+    if answer.shape == (images,):
+        known = np.isin(answer, np.arange(classes))
+        if not known.all():
+            return None, False, f"{name} must return labels 0 to {classes - 1}, got {answer[~known][0]}"
+        return np.eye(classes)[answer.astype(int)], True, ""
+    if answer.shape != shape:
+        return None, False, f"{name} must return labels ({images},) or scores {shape}, got shape {answer.shape}"
     if not np.isfinite(answer).all():
         return None, False, f"{name} must return finite numbers, got nan or inf"
     likely = (answer >= 0).all() and np.allclose(answer.sum(axis=1), 1, atol=1e-4)

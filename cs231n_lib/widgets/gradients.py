@@ -229,6 +229,22 @@ MODEL = Model(
 )  # fmt: skip
 
 
+# Controls that move nothing when function, gradient and array are the student's own, and questions that do without.
+EXAMPLES_ONLY = ("example", "bug", "rows", "columns", "seed")
+OWN_CHALLENGE = (
+    MODEL.challenge[0],
+    ("Let f compute in float32 and keep your gradient. Which step is best now, and how near to right can a right "
+     "gradient look?",
+     "If f bends, 10^-3 to 10^-2, for a relative error near 10^-5; at 10^-5, the best step in float64, a right "
+     "gradient seems off by 10^-3: of seven digits the difference keeps three. Where f is linear, as a layer is in its "
+     "weights, there is no bend to miss, and longer steps only get better."),
+    ("Break your own gradient and run the cell again: turn a sign, drop a factor, forget the last row. Which "
+     "mistakes can you name from the picture alone?",
+     "A turned sign has relative error 2 everywhere, a lost factor the same error everywhere. What is summed over "
+     "the rows of a batch is wrong in every entry when one of them is forgotten."),
+)  # fmt: skip
+
+
 @register(MODEL)
 def gradient_debugger(
     f: Callable[..., Any] | None = None,
@@ -259,4 +275,8 @@ def gradient_debugger(
                 f"most {SIDE}, got {x.dtype} {x.shape}; take a smaller case"
             )
         x = x if fits else None
-    return show(MODEL, state=state, data={"f": f, "gradient": gradient, "x": x})
+    model = MODEL
+    if f is not None and gradient is not None and x is not None:
+        kept = tuple(control for control in MODEL.controls if control.field not in EXAMPLES_ONLY)
+        model = dataclasses.replace(MODEL, controls=kept, challenge=OWN_CHALLENGE)
+    return show(model, state=state, data={"f": f, "gradient": gradient, "x": x})

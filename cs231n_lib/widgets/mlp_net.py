@@ -289,7 +289,9 @@ def your_gradients(function: Any, state: Net, params: Arrays) -> tuple[Mapping[s
         return {}, f"{name} must return (loss, grads) with grads a dict, got {type(told[0]).__name__}"
     for key, grad in grads.items():
         if key not in told[0][1]:
-            return {}, f"{name} must return a gradient for every parameter, {key!r} is missing"
+            fewer = f"W{state.layers + 1}" not in told[0][1] and "W2" in told[0][1]
+            why = ": your net has fewer layers than this one" if fewer else ""
+            return {}, f"{name} must return a gradient for every parameter, {key!r} is missing{why}"
         if np.shape(told[0][1][key]) != grad.shape:
             return {}, f"{name}: the gradient of {key} must have shape {grad.shape}, got {np.shape(told[0][1][key])}"
     if not abs(answer[0] - loss) <= 1e-5 * max(1, abs(loss)):

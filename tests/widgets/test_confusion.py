@@ -1,5 +1,7 @@
 """The confusion browser against scikit-learn and SciPy, its filters, what was planted, and functions that are wrong."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -194,3 +196,95 @@ def test_a_note_stays_in_the_line_of_code_and_cannot_become_markup():
     widget.set("note", "<b>bolt</b> & arrow")
     assert "&lt;b&gt;bolt" in widget.picture
     assert "'note': '<b>bolt</b> & arrow'" in widget.code()
+
+
+def own_images(count=40, classes=("cat", "dog", "frog")):
+    rng = np.random.default_rng(3)
+    labels = np.arange(count) % len(classes)
+    coarse = rng.integers(0, 256, size=(count, 8, 8, 3), dtype=np.uint8)
+    images = coarse.repeat(4, axis=1).repeat(4, axis=2)
+    return {"images": images, "labels": labels, "class_names": classes}
+
+
+def test_images_of_ones_own_are_counted_with_their_classes():
+    given = own_images()
+    scores = np.random.default_rng(4).normal(size=(40, 3))
+    widget = widgets.confusion_browser(lambda images: scores, **given)
+    r = widget.model.compute(widget.state, widget.data)
+    expected = confusion_matrix(given["labels"], scores.argmax(axis=1), labels=range(3))
+    np.testing.assert_array_equal(r.matrix, expected)
+    shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    assert r.losses.mean() == pytest.approx(log_loss(given["labels"], shares, labels=range(3)))
+    assert widget.status.startswith(f"Your function is right on {np.trace(expected)} of 40 images")
+    assert not {"classifier", "split", "grid"} & set(widget.inputs)
+    assert [value for _, value in widget.inputs["truth"].options] == [ANY, "cat", "dog", "frog"]
+    widget.point(Event("down", LEFT + 0.5 * CELL, TOP + 2.5 * CELL))
+    assert (widget.state.truth, widget.state.guess) == ("frog", "cat")
+    assert f"frog → cat: {expected[2, 0]} images" in widget.picture
+    shown = widget.picture
+    widget.point(Event("down", LEFT + 3.5 * CELL, TOP + 0.5 * CELL))  # three classes: there is no fourth column
+    assert widget.picture == shown
+    for key in ("ArrowDown", "ArrowRight", "Backspace"):
+        widget.point(Event("key", key=key))
+    assert (widget.state.truth, widget.state.guess) == (ANY, ANY)
+    assert "images=images, labels=labels, class_names=class_names" in widget.code()
+    widget.close()
+
+
+def test_each_control_for_ones_own_images_changes_the_picture_and_back():
+    given = own_images(60, tuple("abcdefghij"))
+    widget = widgets.confusion_browser(lambda images: np.eye(10)[np.arange(60) // 6], **given)
+    for control in widget.model.controls:
+        before, value = widget.picture, getattr(widget.state, control.field)
+        widget.set(control.field, control.other(value))
+        assert widget.picture != before, control.field
+        assert not widget.problem
+        assert len(widget.picture.encode()) <= 50_000
+        widget.set(control.field, value)
+        assert widget.picture == before
+    widget.close()
+
+
+def test_a_thousand_images_end_with_the_pages_there_are():
+    given = own_images(1000)
+    widget = widgets.confusion_browser(lambda images: given["labels"], **given)
+    widget.set("page", 13)
+    assert "1000 images, mistakes first; page 13 of 13" in widget.picture
+    assert "mean loss" not in widget.picture  # labels alone have none
+    assert "right on 1000 of 1000 images (100.0 %)" in widget.status
+    widget.close()
+
+
+def test_a_stub_on_ones_own_images_says_that_it_is_not_written():
+    def predict(images):
+        raise NotImplementedError("write your code here, then delete this line")
+
+    widget = widgets.confusion_browser(lambda images: predict(images), **own_images())
+    assert widget.problem.startswith("predict is not implemented yet")
+    assert "No picture: predict is not implemented yet" in widget.picture
+    widget.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": None}, "must come together"),
+        ({"class_names": ("cat",)}, "class_names must be 2 to 10 different names"),
+        ({"class_names": ("cat", "dog", "any")}, "class_names must be 2 to 10 different names"),
+        ({"images": np.zeros((40, 32, 32, 3))}, "images must be uint8 (N, 32, 32, 3), got float64 (40, 32, 32, 3)"),
+        ({"labels": np.full(40, 3)}, "labels must be 40 whole numbers from 0 to 2"),
+        ({"labels": np.zeros(40)}, "labels must be 40 whole numbers from 0 to 2"),
+        ({"state": {"split": "train"}}, "split has no meaning"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused_and_do_not_stop_a_grading(change, words, monkeypatch):
+    def mine(images):
+        return np.zeros(len(images), int)
+
+    given = own_images() | change
+    with pytest.raises(ValueError, match=re.escape(words)):
+        widgets.confusion_browser(mine, **given)
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    static = widgets.confusion_browser(mine, **given)
+    assert words in static.problem
+    assert "<svg" in static._repr_mimebundle_()["text/html"]

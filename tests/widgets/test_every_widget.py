@@ -200,6 +200,18 @@ def test_a_students_function_that_raises_is_shown_and_kills_nothing(name, argume
     view.close()
 
 
+@pytest.mark.parametrize(("name", "argument"), TAKES)
+def test_a_stub_is_called_unfinished_and_not_wrong(name, argument):
+    def batchnorm_forward(*_, **__):
+        raise NotImplementedError("write your code here, then delete this line")
+
+    view = REGISTRY[name].factory(**{argument: lambda *given, **options: batchnorm_forward(*given, **options)})
+    assert view.problem.startswith("batchnorm_forward is not implemented yet")
+    assert "NotImplementedError" not in view._said.value
+    examine(view.picture)
+    view.close()
+
+
 @pytest.mark.parametrize(
     "answer", [None, "text", (), [[1], [2, 3]], object()], ids=["None", "text", "empty", "ragged", "object"]
 )

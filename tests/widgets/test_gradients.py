@@ -204,3 +204,33 @@ def test_the_notebooks_own_layers_pass():
     )
     assert "6 times the slope" in loss.problem
     loss.close()
+
+
+def test_what_only_examples_have_is_not_shown_beside_a_students_own_case():
+    widget = widgets.gradient_debugger(lambda v: (v**3).sum(), lambda v: 3 * v**2, np.linspace(1, 2, 6).reshape(2, 3))
+    fields = [control.field for control in widget.model.controls]
+    assert fields == ["exponent", "precision", "row", "column", "worst"]
+    assert len(widget.model.challenge) == 3
+    for field, value in (("exponent", -3), ("precision", "float32"), ("row", 1), ("column", 2)):
+        before = widget.picture
+        widget.set(field, value)
+        assert widget.picture != before
+        assert not widget.problem
+    assert widget.code().startswith("widgets.gradient_debugger(f=f")
+    widget.close()
+
+
+def test_a_right_gradient_looks_worst_in_float32_as_the_questions_say():
+    rng = np.random.default_rng(1)
+    x, w, dout = (rng.normal(size=shape) for shape in ((4, 6), (6, 5), (4, 5)))
+    widget = widgets.gradient_debugger(lambda v: (dout * np.tanh(x @ v)).sum(),
+                                       lambda v: x.T @ (dout * (1 - np.tanh(x @ v) ** 2)), w)  # fmt: skip
+    widget.set("precision", "float32")
+    errors = {}
+    for exponent in range(-6, 0):
+        widget.set("exponent", exponent)
+        errors[exponent] = float(np.median(widget.model.compute(widget.state, widget.data).error))
+    assert min(errors, key=errors.get) in (-3, -2)
+    assert 1e-6 < min(errors.values()) < 1e-4
+    assert 3e-4 < errors[-5] < 3e-3
+    widget.close()

@@ -15,8 +15,15 @@ MOST_MS = 250  # CPU time of a move that runs Python loops over the picture's nu
 @pytest.fixture(scope="module")
 def answers():
     found = {}
-    graded = ("a1/N01_knn.py", "a1/N02_softmax.py", "a1/N04_two_layer_net.py", "a2/N06_deep_nets.py")
-    for notebook in (*graded, "a2/N07_normalization.py", "a2/N09_convolution.py", "a3/N12_challenge.py"):
+    first = ("a1/N01_knn.py", "a1/N02_softmax.py", "a1/N03_gradient_lab.py", "a1/N04_two_layer_net.py")
+    for notebook in (
+        *first,
+        "a1/N05_features.py",
+        "a2/N06_deep_nets.py",
+        "a2/N07_normalization.py",
+        "a2/N09_convolution.py",
+        "a3/N12_challenge.py",
+    ):
         found |= namespace(notebook, "setup", "solution")
     return found
 
@@ -120,4 +127,63 @@ def test_fairness(answers):
         widget.set(field, value)
         assert 1e3 * (time.process_time() - start) < MOST_MS
         assert "Your function agrees." in widget.status, widget.problem
+    widget.close()
+
+
+def test_backprop(answers):
+    widget = widgets.backprop_explorer(answers["backward"], state={"expression": "(x + y) * max(y, z)"})
+    for field, value in (("quiz", True), ("expression", "2 * (x*y + max(z, w))"), ("step", 5)):
+        widget.set(field, value)
+        assert widget.model.compute(widget.state, widget.data).yours
+        assert not widget.problem
+    widget.close()
+
+
+def test_gradient_debugger_on_a_layer(answers):
+    rng = np.random.default_rng(1)
+    x, w, b, dout = (rng.normal(size=shape) for shape in ((4, 2, 3), (6, 5), (5,), (4, 5)))
+    forward, backward = answers["affine_forward"], answers["affine_backward"]
+    widget = widgets.gradient_debugger(
+        lambda v: (dout * forward(x, v, b)[0]).sum(), lambda v: backward(dout, forward(x, v, b)[1])[1], w
+    )
+    assert "Your function agrees." in widget.status, widget.problem
+    widget.close()
+
+
+def test_mlp_playground_on_a_net_of_one_hidden_layer(answers):
+    def mine(params, X, y, reg):
+        hidden, classes = params["W1"].shape[1], len(params["b2"])
+        net = answers["TwoLayerNet"](input_dim=2, hidden_dim=hidden, num_classes=classes, reg=reg)
+        net.params = params
+        return net.loss(X, y)
+
+    widget = widgets.mlp_playground(mine)
+    for field, value in (("data", "spiral"), ("classes", 4), ("width", 8), ("l2", 0.01)):
+        widget.set(field, value)
+        assert widget.model.compute(widget.state, widget.data).asked
+        assert not widget.problem
+    widget.set("layers", 2)
+    assert "'W3' is missing: your net has fewer layers than this one" in widget.problem
+    widget.close()
+
+
+def test_features(answers):
+    names = ("hog_feature", "hue_histogram", "build_codebook", "encode_bovw")
+    widget = widgets.feature_explorer(*(answers[name] for name in names))
+    for field, value in (("change", "none"), ("cell", 16), ("orientations", 4), ("bins", 24), ("words", 2)):
+        start = time.process_time()
+        widget.set(field, value)
+        assert 1e3 * (time.process_time() - start) < MOST_MS
+        assert widget.model.compute(widget.state, widget.data).asked == 4
+        assert not widget.problem
+    widget.close()
+
+
+@pytest.mark.parametrize(("rule", "name"), [("sgd_momentum", "momentum"), ("adam", "Adam"), ("adadelta", "Adadelta")])
+def test_live_trainer(answers, rule, name):
+    widget = widgets.live_trainer(answers[rule], state={"rule": name})
+    widget.step()
+    assert widget.state.steps > 0
+    assert not widget.problem
+    assert f"Your update moves as {name} does." in widget.status, widget.status
     widget.close()

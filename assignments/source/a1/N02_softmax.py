@@ -822,6 +822,24 @@ if ready("softmax-vectorized", "softmax-train", "softmax-predict"):
     plt.show()
 
 # %% [markdown]
+# One number for 1,000 answers. Here are the answers, class by class, with the images behind them: click a cell. **Guess
+# before you run it:** which two classes does it confuse most, and what do their images share?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("softmax-vectorized", "softmax-train", "softmax-predict"):
+    first_W = W  # the next section trains another
+    display(
+        widgets.confusion_browser(
+            lambda images: prepare(images, mean_image) @ first_W,
+            images=data.val.images,
+            labels=data.val.labels,
+            class_names=data.classes,
+        )
+    )
+
+# %% [markdown]
 # ## 5. Tuning
 #
 # Two numbers were pulled out of the air: `learning_rate` and `reg`. Here is the same run with four learning rates,

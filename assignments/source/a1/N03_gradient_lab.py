@@ -728,6 +728,17 @@ if ready("grad-backward"):
     plt.show()
 
 # %% [markdown]
+# Now wire by wire, with your numbers in the table; an expression of your own works too. **Guess before you step:** in
+# $(x + y) \max(y, z)$ the value $y$ goes two ways. What does each hand back to it, and what is its gradient?
+
+# %%
+from cs231n_lib import widgets
+from IPython.display import display
+
+if ready("grad-backward"):
+    display(widgets.backprop_explorer(backward, state={"expression": "(x + y) * max(y, z)", "quiz": True}))
+
+# %% [markdown]
 # ## 5. Write the check
 #
 # Now the craft. Soon you will write `affine_backward`, the gradient of a fully connected layer, and want to know

@@ -265,6 +265,22 @@ if ready("net-affine_forward", "net-affine_backward"):
         print(f"{name} {slope.shape}: largest difference to the measured slope {off:.0e}")
 
 # %% [markdown]
+# Entry by entry, for `dw`. **Guess before you look for it:** what if your code forgot the last image of the batch? Is
+# then one row of `dw` wrong, one column, or every entry? Put `dout[:-1]` and `x[:-1]` into the second line, and see.
+
+# %%
+from cs231n_lib import widgets
+
+if ready("net-affine_forward", "net-affine_backward"):
+    display(
+        widgets.gradient_debugger(
+            lambda v: (dout * affine_forward(x, v, b)[0]).sum(),
+            lambda v: affine_backward(dout, affine_forward(x, v, b)[1])[1],
+            w,
+        )
+    )
+
+# %% [markdown]
 # ## 4. ReLU
 #
 # $\max(0, x)$, on each number by itself, for arrays of any shape. Make a *new* array: the backward function still needs
@@ -621,6 +637,25 @@ if ready("net-TwoLayerNet"):
 # The boundary is made of straight pieces, with a bend wherever it crosses the edge of a hidden unit. So a ring needs
 # many to look round, and four units look like a diamond.
 #
+# Watch it happen, with your loss and your gradients beside the library's. **Guess before you press Run:** three hidden
+# units; which shape will close around the inner class, and where will its corners lie?
+
+# %%
+from cs231n_lib import widgets
+
+
+def playground_loss(params, X, y, reg):
+    """Return loss and gradients of your net with these parameters; one hidden layer."""
+    hidden, classes = params["W1"].shape[1], len(params["b2"])
+    net = TwoLayerNet(input_dim=2, hidden_dim=hidden, num_classes=classes, reg=reg)
+    net.params = params
+    return net.loss(X, y)
+
+
+if ready("net-TwoLayerNet"):
+    display(widgets.mlp_playground(playground_loss, state={"width": 3, "rate": 0.3}))
+
+# %% [markdown]
 # Before networks, people made such features by hand. **Guess before you move anything:** with one bump over each of the
 # three modes a straight line is enough; who knows where to put the bumps?
 

@@ -562,6 +562,16 @@ if ready("feat-rgb_to_gray", "feat-build_codebook", "feat-encode_bovw"):
     display(image_grid(np.clip(shown, 0, 1), captions=captions, columns=6, title="Images and their words"))
 
 # %% [markdown]
+# All your features on one image, before and after a change. **Guess before you choose a change:** the image is cut into
+# squares, and the squares are shuffled. Which of colours, gradients and words notice, and which cannot?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("feat-hog_feature", "feat-hue_histogram", "feat-build_codebook", "feat-encode_bovw"):
+    display(widgets.feature_explorer(hog_feature, hue_histogram, build_codebook, encode_bovw))
+
+# %% [markdown]
 # ## 6. Better than pixels
 #
 # Put it together: a function that takes images and returns their features, one row per image. The histogram of

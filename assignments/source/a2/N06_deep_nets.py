@@ -161,6 +161,16 @@ result = result.also(edge_cases, seed=6101)
 result.points
 
 # %% [markdown]
+# Eight layers of 64 units, $\sigma = 0.01$: the signal fades on its way forward, the gradient on its way back. **Guess
+# before you move anything:** of the three other first weights one fades as well, one explodes, and one keeps both
+# level. Which is which?
+
+# %%
+from cs231n_lib import widgets
+
+widgets.health_check(state={"weights": "std 0.01"})
+
+# %% [markdown]
 # ## 3. Forward, whatever the depth
 #
 # $$h_0 = X, \qquad h_i = \max(0, h_{i-1} W_i + b_i) \quad (i = 1, \ldots, K - 1), \qquad S = h_{K-1} W_K + b_K.$$
@@ -763,6 +773,16 @@ if ready("deep-sgd_momentum", "deep-rmsprop", "deep-adam"):
 # SGD at 0.045 bounces: at 0.05 it would never come to rest. The ball of momentum overshoots, and swings back. RMSprop
 # and Adam take no notice of how steep a wall is: their first steps go along the diagonal, as if the ravine were round.
 #
+# Another ravine, which you can turn; *mine* is your Adam. **Guess before you turn it:** by 45 degrees, so that it lies
+# across both axes. Does each rule's path only turn with it?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("deep-adam"):
+    display(widgets.optimizer_race(adam))
+
+# %% [markdown]
 # **Question 2.** A weight whose gradient never changes tells the rules apart: after many steps each has settled on a
 # length of step. Work yours out on paper. One of them explains why AdaGrad is hardly used on nets.
 
@@ -957,6 +977,16 @@ if ready(*everything, "deep-train"):
     panel.set(xlabel="step", ylabel="loss, mean of 10 batches (nats)", title="Your rules, your net")
     panel.legend()
     plt.show()
+
+# %% [markdown]
+# A learning rate can also be turned while a net trains. Your Adam moves a small ConvNet here (N10 builds one). **Guess
+# before you press Run:** a hundred steps at rate 0.001, thirty at 0.03, then 0.001 again. Does the loss come back?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("deep-adam"):
+    display(widgets.live_trainer(adam, state={"rule": "Adam", "learning_rate": 0.001}))
 
 # %% [markdown]
 # ### The test, once

@@ -304,6 +304,17 @@ result = check("norm-q5", four_numbers, student=student)
 result.points
 
 # %% [markdown]
+# Both directions at once: eight layers whose first weights have a standard deviation of 0.01, and your batch norm asked
+# in each. **Guess before you switch it on:** the activations will be even again; will the gradients, too?
+
+# %%
+from cs231n_lib import widgets
+from IPython.display import display
+
+if ready("norm-batchnorm_forward"):
+    display(widgets.health_check(batchnorm_forward, state={"weights": "std 0.01"}))
+
+# %% [markdown]
 # ## 3. Batch norm, backward
 #
 # You are given $\partial L/\partial y$, called `dout`, of shape $(N, D)$, and you want $\partial L/\partial x$. The

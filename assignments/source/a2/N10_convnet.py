@@ -751,6 +751,16 @@ if trained:
     display(curves)
 
 # %% [markdown]
+# The lectures' demonstration, here: the net that you counted, trained while you turn its knobs. **Guess before you
+# press Run:** after 200 steps you go from batches of 16 to batches of 4, at the same rate. Is the loss only noisier, or
+# higher as well? And then, with a smaller rate?
+
+# %%
+from cs231n_lib import widgets
+
+widgets.live_trainer()
+
+# %% [markdown]
 # ## 8. What the filters became
 #
 # Recall what the earlier classifiers kept in their weights. The linear one had **one template per class**, as large as
@@ -796,6 +806,16 @@ if trained:
         patches += [to_unit(net.params["W1"][[f]].transpose(0, 2, 3, 1))[0], *found]
     title = "Left: a filter. Then the patches of seven images that excite it most"
     display(image_grid(np.array(patches), columns=8, title=title))
+
+# %% [markdown]
+# A small net of three convolutions, trained on shapes10, from the inside: filters, maps, patches, and which pixels a
+# score hangs on, in four kinds of maps. Then the weights of its last two layers are shuffled, so that it only guesses.
+# **Guess before you run it:** which kind of map does not notice?
+
+# %%
+from cs231n_lib import widgets
+
+widgets.saliency_explorer()
 
 # %% [markdown]
 # **Question.** The check looks at the form of your answer only; a wrong letter takes back the credit of a right one.

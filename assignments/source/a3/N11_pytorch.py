@@ -255,6 +255,35 @@ if ready("torch-three_layer_convnet", "torch-init_params", "torch-sgd_step"):
     print(f"validation accuracy {100 * right:.1f} %")
 
 # %% [markdown]
+# You wrote no backward pass for any of this. Your net in the playground of N04 was compared for one hidden layer only,
+# since its backward pass had just two; here a recorded one is compared, at every step. **Guess before you move
+# anything:** which lines of `recorded_loss` must change for three hidden layers?
+
+
+# %%
+from cs231n_lib import widgets
+
+
+def recorded_loss(params, X, y, reg):
+    """Return the loss and the gradients of a ReLU net.
+
+    params : {"W1": (2, H), "b1": (H,), "W2": ..., ...}, float64 arrays
+    X : float64 (N, 2);  y : int64 (N,);  reg : float
+    """
+    leaves = {name: torch.tensor(value, requires_grad=True) for name, value in params.items()}
+    signal, depth, penalty = torch.tensor(X), len(leaves) // 2, 0.0
+    for i in range(1, depth + 1):
+        signal = signal @ leaves[f"W{i}"] + leaves[f"b{i}"]
+        signal = signal.relu() if i < depth else signal
+        penalty = penalty + 0.5 * reg * (leaves[f"W{i}"] ** 2).sum()
+    loss = functional.cross_entropy(signal, torch.tensor(y)) + penalty
+    loss.backward()
+    return loss.item(), {name: leaf.grad.numpy() for name, leaf in leaves.items()}
+
+
+widgets.mlp_playground(recorded_loss, state={"data": "spiral", "layers": 2, "width": 8})
+
+# %% [markdown]
 # ## 5. The same net as a module
 #
 # Six loose tensors are easy to lose. An `nn.Module` keeps them together: what you assign to `self` in `__init__`,

@@ -490,6 +490,20 @@ if ready("challenge-fit", "challenge-wilson_interval", "challenge-slice_audit"):
     print("worse than chance explains:", slice_audit(right, slices, interval=wilson_interval) or "none")
 
 # %% [markdown]
+# The images behind these numbers: click a cell. **Guess before you run it:** of the class that your model knows worst,
+# are the images spread over all other classes, or taken for one?
+
+# %%
+from cs231n_lib import widgets
+
+if ready("challenge-fit"):
+    display(
+        widgets.confusion_browser(
+            photo_model, images=photos.val.images, labels=photos.val.labels, class_names=photos.classes
+        )
+    )
+
+# %% [markdown]
 # Even so, each 95 % interval errs one time in twenty. If you looked at two hundred slices, take a larger $z$, or check
 # the finding on images that you have not looked at.
 #
@@ -797,6 +811,25 @@ if looks_inside:
             patches.append(shapes.val.images[i, u : u + 8, v : v + 8] / 255)
     title = "Each row: what excites one filter of the second convolution most"
     display(image_grid(np.array(patches), columns=8, title=title))
+
+# %% [markdown]
+# How much of such a picture comes from the net, and how much from the image? Here is another net's, with its weights
+# shuffled on request; yours is asked as a function, square by square. **Guess before you choose another image:** will
+# your net's map resemble that net's, if both name the class?
+
+# %%
+from cs231n_lib import widgets
+
+
+def own_scores(x):
+    """float32 (N, 3, 32, 32) in [0, 1] -> the scores (N, 10) of your model."""
+    as_bytes = np.rint(255 * x.transpose(0, 2, 3, 1)).astype(np.uint8)
+    with torch.inference_mode():
+        return model.scores(model.inputs(as_bytes)).float().cpu().numpy()
+
+
+if ready("challenge-fit"):
+    display(widgets.saliency_explorer(own_scores if looks_inside else None))
 
 # %% [markdown]
 # ## 11. A model card

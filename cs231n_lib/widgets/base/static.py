@@ -8,6 +8,7 @@ from typing import Any
 from . import svg
 from .controls import Button
 from .model import Data, Event, Model, State
+from .student import NoAnswerError
 
 
 class Static:
@@ -85,6 +86,8 @@ class Static:
                     return
                 result = self.model.compute(self.model.checked(state), self.data)
                 picture, status = self.model.render(result), self.model.describe(result)
+            except NoAnswerError as error:
+                self.problem = str(error)
             except Exception as error:  # noqa: BLE001  shown in the status line: a widget must outlive a student's mistake
                 self.problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
             else:

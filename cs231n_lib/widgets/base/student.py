@@ -9,6 +9,11 @@ import numpy as np
 
 from .controls import NOTHING
 
+
+class NoAnswerError(Exception):
+    """Raised by a model's `compute` where nothing can be drawn without the student's answer; says why, in one line."""
+
+
 WIDGETS = str(Path(__file__).parents[1])  # a widget may call the student through a function of its own
 
 
@@ -39,6 +44,10 @@ def ask(
         elif part:
             return None, f"{name} must return a tuple, got {type(answer).__name__}"
         value = np.asarray(answer)
+    except NotImplementedError as error:  # a stub, perhaps called by a function that is written
+        frames = _frames(error)
+        stub = frames[-1].name if frames else name
+        return None, f"{stub} is not implemented yet: write it first, then run this cell again"
     except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a student's code raises is shown, none of it stops a widget
         return None, f"{name} raised {type(error).__name__}: {_one_line(error)}{_place(error)}"
     if value.dtype.kind not in "biuf":
@@ -54,13 +63,18 @@ def _one_line(error: BaseException) -> str:
     return words if len(words) <= 160 else words[:157] + "..."
 
 
-def _place(error: BaseException) -> str:
-    """Return " (line 3: `x = 1 / 0`)", the innermost line of the student's own code; library frames are passed over."""
-    frames = [
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the calls in the student's own code, the innermost last; library frames are passed over."""
+    return [
         f
         for f in traceback.extract_tb(error.__traceback__)[1:]
         if "site-packages" not in f.filename and not f.filename.startswith(WIDGETS)
     ]
+
+
+def _place(error: BaseException) -> str:
+    """Return " (line 3: `x = 1 / 0`)", the innermost line of the student's own code."""
+    frames = _frames(error)
     if not frames:
         return ""
     source = f": `{frames[-1].line[:80]}`" if frames[-1].line else ""
