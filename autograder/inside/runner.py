@@ -52,6 +52,15 @@ class Pipes:
             os._exit(0)
 
 
+def show_figures(shell: Any) -> None:
+    """Let figures become pictures as they do in Jupyter, where nobody needs to write `%matplotlib inline`."""
+    import matplotlib
+    from matplotlib_inline.backend_inline import configure_inline_support
+
+    matplotlib.interactive(True)  # a figure that is never shown is drawn at the end of its cell
+    configure_inline_support(shell, "module://matplotlib_inline.backend_inline")
+
+
 def run_cell(shell: Any, source: str) -> dict:
     """Run one cell; return whether it raised, and what it showed, as nbformat-like outputs."""
     from IPython.utils.capture import capture_output
@@ -121,7 +130,9 @@ def main() -> None:
     from .walls import set_limits
 
     set_limits(json.loads(sys.argv[1]))
-    serve(make_shell())
+    shell = make_shell()
+    show_figures(shell)
+    serve(shell)
 
 
 if __name__ == "__main__":

@@ -254,3 +254,12 @@ def test_cells_that_a_parent_cannot_run_for_its_boxes_run_in_the_box(sandbox, ce
     box = sandbox.start(forbid=("torch", "scipy"), prefix=(("setup", f"import os\nhere = os.getpid()\n{cell}"),))
     assert outcome(box, "found = here") == 1
     box.close()
+
+
+@pytest.mark.parametrize("last", ["plt.plot([1, 2])", "plt.plot([1, 2])\nplt.show()", "display(plt.subplots()[0])"])
+def test_a_figure_becomes_a_picture_as_in_jupyter(sandbox, last):
+    box = sandbox.start(forbid=("torch", "scipy"))
+    try:
+        assert box.run(f"import matplotlib.pyplot as plt\n{last}")["pictures"]
+    finally:
+        box.close()
