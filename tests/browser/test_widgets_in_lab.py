@@ -6,18 +6,15 @@ import time
 import pytest
 
 from cs231n_lib.widgets.base import REGISTRY
-from cs231n_lib.widgets.base.controls import Button, Choice, Number, Slider, Switch, Text
+from cs231n_lib.widgets.base.controls import Button
 
 from . import lab
+from .moves import move, panel, press
 
 NAMES = sorted(REGISTRY)
 POINTED = [name for name in NAMES if REGISTRY[name].model.point is not None]
 ADVANCED = [name for name in NAMES if REGISTRY[name].model.advance is not None]
 PATIENCE = 15  # seconds for a picture that takes milliseconds: the machine may be busy
-
-
-def box(page, name):
-    return page.locator(f".w-{name}").first
 
 
 def picture(page, name):
@@ -49,34 +46,6 @@ def prepare(page, name, settings):
     wait_until(page, lambda: label(page, name) == said, "the page shows the state to start from")
 
 
-def move(page, name, control, value):
-    """Move a control with mouse or keys, from `value` to another."""
-    row = box(page, name).locator(f".c-{control.field}").first
-    row.scroll_into_view_if_needed()
-    match control:
-        case Button():
-            row.click()
-        case Number():
-            field = row.locator("input")
-            field.fill(str(control.other(value)))
-            field.press("Enter")
-        case Switch():
-            row.locator("input[type=checkbox]").click()
-        case Text():
-            field = row.locator("input")
-            field.fill(control.other(value))
-            field.press("Enter")
-        case Choice() if row.locator("select").count():
-            row.locator("select").select_option(index=control.options.index(control.other(value)))
-        case Choice() if row.locator(".widget-toggle-button").count():
-            row.locator(".widget-toggle-button").nth(control.options.index(control.other(value))).click()
-        case Slider() | Choice():
-            handle = row.locator(".noUi-handle")
-            handle.focus()
-            last = control.high if isinstance(control, Slider) else control.options[-1]
-            handle.press("ArrowLeft" if value == last else "ArrowRight")
-
-
 @pytest.mark.parametrize(
     ("name", "field"), [(n, c.field) for n in NAMES for c in REGISTRY[n].model.controls], ids=lambda v: v
 )
@@ -85,7 +54,7 @@ def test_moving_a_control_changes_picture_and_kernel(everything, name, field):
     prepare(page, name, control.setting)
     if isinstance(control, Button) and control.after:
         shown = picture(page, name)
-        box(page, name).locator(f".c-{control.after}").first.click()
+        press(page, name, control.after)
         wait_until(page, lambda: picture(page, name) != shown, f"{control.after} changes the picture")
     before, shown = kernel_state(page, name), picture(page, name)
     move(page, name, control, before.get(field))
@@ -103,9 +72,9 @@ def test_moving_a_control_changes_picture_and_kernel(everything, name, field):
 def test_pointer_and_keys_change_the_picture(everything, name):
     page = everything
     prepare(page, name, {})
-    area = box(page, name).locator(".cs231n-picture")
+    area = panel(page, name).locator(".cs231n-picture")
     area.scroll_into_view_if_needed()
-    svg = box(page, name).locator(".cs231n-picture svg").bounding_box()
+    svg = panel(page, name).locator(".cs231n-picture svg").bounding_box()
     shown, changed = picture(page, name), False
     for across, down in ((0.2, 0.3), (0.3, 0.4), (0.75, 0.3), (0.5, 0.5)):
         page.mouse.move(svg["x"] + across * svg["width"], svg["y"] + down * svg["height"])
@@ -129,7 +98,7 @@ def test_run_moves_the_picture_until_it_is_paused(everything, name):
     page = everything
     prepare(page, name, {})
     shown = picture(page, name)
-    button = box(page, name).locator(".c-run").first
+    button = panel(page, name).locator(".c-run").first
     button.click()
     wait_until(page, lambda: picture(page, name) != shown, "Run changes the picture")
     button.click()
@@ -142,16 +111,16 @@ def test_answers_and_settings_as_code(everything, name):
     control = next(c for c in REGISTRY[name].model.controls if not isinstance(c, Button) and not c.needs)
     prepare(page, name, {})
     lab.execute(page, f"w_{name}.set({control.field!r}, {control.other(kernel_state(page, name)[control.field])!r})")
-    box(page, name).locator("button.c-code").click()
-    code = box(page, name).locator(".cs231n-code code")
+    panel(page, name).locator("button.c-code").click()
+    code = panel(page, name).locator(".cs231n-code code")
     code.wait_for()
     again = lab.execute(page, f"print(({code.inner_text()}).state == w_{name}.state)")
     assert again == "True"
-    box(page, name).locator("button.c-code").click()
+    panel(page, name).locator("button.c-code").click()
     answer = REGISTRY[name].model.challenge[0][1]
-    assert answer[:40] not in box(page, name).locator(".cs231n-challenge").inner_text()
-    box(page, name).locator("button.c-reveal").click()
-    wait_until(page, lambda: answer[:40] in box(page, name).locator(".cs231n-challenge").inner_text(), "the answers")
+    assert answer[:40] not in panel(page, name).locator(".cs231n-challenge").inner_text()
+    panel(page, name).locator("button.c-reveal").click()
+    wait_until(page, lambda: answer[:40] in panel(page, name).locator(".cs231n-challenge").inner_text(), "the answers")
     lab.execute(page, f"w_{name}.revealed = False; w_{name}.reset(); w_{name}._painted()")
 
 
@@ -187,8 +156,8 @@ def test_legible_in_both_themes_and_photographed(everything, name, theme):
     try:
         assert page.evaluate(CONTRAST, f".w-{name}") >= 7  # WCAG's stricter bound for text
         lab.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        box(page, name).scroll_into_view_if_needed()
-        box(page, name).screenshot(path=str(lab.SCREENSHOTS / f"{name}-{theme.lower()}.png"))
+        panel(page, name).scroll_into_view_if_needed()
+        panel(page, name).screenshot(path=str(lab.SCREENSHOTS / f"{name}-{theme.lower()}.png"))
         wider = "(root) => { const e = document.querySelector(root); return e.scrollWidth - e.clientWidth; }"
         assert page.evaluate(wider, f".w-{name}") <= 1, "the panel is wider than its cell"
     finally:
