@@ -11,7 +11,10 @@ function nameControls(root) {
   for (const row of root.querySelectorAll(".cs231n-row")) {
     const label = row.querySelector(".cs231n-label")?.textContent.trim();
     if (!label) continue;
-    for (const part of row.querySelectorAll("[role=slider], input, select, .widget-readout")) set(part, "aria-label", label);
+    for (const part of row.querySelectorAll("[role=slider], input, select, .widget-readout")) {
+      set(part, "aria-label", label);
+      if (row.title) set(part, "aria-description", row.title);
+    }
     for (const bar of row.querySelectorAll(".widget-toggle-buttons")) {
       set(bar, "role", "group");
       set(bar, "aria-label", label);

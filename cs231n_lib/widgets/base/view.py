@@ -68,7 +68,7 @@ class View(Static):
         words = ui.Layout(width="128px", flex="0 0 auto")  # one for all labels: each layout is a message and a kilobyte
         for control in model.controls:
             if isinstance(control, c.Button):
-                button = self._button(control.label, lambda name=control.field: self.press(name), control.hint)
+                button = self._upload(control) if isinstance(control, c.Upload) else self._action(control)
                 button.add_class(f"c-{control.field}")
                 self.inputs[control.field] = button
                 buttons.append(button)
@@ -79,6 +79,7 @@ class View(Static):
             label = ui.Label(control.label, layout=words)
             label.add_class("cs231n-label")
             row = ui.HBox([label, part], layout=ui.Layout(align_items="center", flex_flow="row wrap", margin="0"))
+            row.tooltip = control.hint or None
             row.add_class("cs231n-row").add_class(f"c-{control.field}")
             self.inputs[control.field] = part
             self._rows.append((control, row))
@@ -110,6 +111,21 @@ class View(Static):
         self._root = ui.VBox(children, layout=ui.Layout(width="100%", overflow="hidden"))
         self._root.add_class("cs231n-widget").add_class(f"w-{model.name}")
         self._parts = [*self.inputs.values(), *children, self._picture, self._code]
+
+    def _action(self, control: c.Button) -> ui.Button:
+        return self._button(control.label, lambda: self.press(control.field), control.hint)
+
+    def _upload(self, control: c.Upload) -> ui.FileUpload:
+        part = ui.FileUpload(accept=control.accept, description=control.label, layout=ui.Layout(width="auto"))
+        part.tooltip = control.hint or control.label
+
+        def chosen(change: dict[str, Any]) -> None:
+            for file in change["new"]:
+                self.upload(control.field, file["name"], bytes(file["content"]))
+                part.value = ()  # so that the same file can be chosen again
+
+        part.observe(chosen, "value")
+        return part
 
     def _button(self, label: str, act: Any, hint: str) -> ui.Button:
         button = ui.Button(description=label, tooltip=hint or label, layout=ui.Layout(width="auto"))
