@@ -1,9 +1,11 @@
 """Each widget in JupyterLab: every control is moved as a student would, and picture and kernel must follow."""
 
 import json
+import random
 import time
 
 import pytest
+from PIL import Image
 
 from cs231n_lib.widgets.base import REGISTRY
 from cs231n_lib.widgets.base.controls import Button
@@ -164,6 +166,54 @@ def test_legible_in_both_themes_and_photographed(everything, name, theme):
         lab.set_theme(page, "JupyterLab Light")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_walk_over_the_controls_leaves_a_picture_after_each_step(everything, name):
+    page, rng = everything, random.Random(name)
+    prepare(page, name, {})
+    for _ in range(8):
+        state = kernel_state(page, name)
+        shown = [
+            c for c in REGISTRY[name].model.controls if panel(page, name).locator(f".c-{c.field}").first.is_visible()
+        ]
+        control = rng.choice(shown)
+        move(page, name, control, state.get(control.field))
+        said = lab.execute(page, f"print(w_{name}.status)")
+        wait_until(page, lambda said=said: label(page, name) == said, f"a picture after {control.field}")
+        assert "ZeroDivision" not in said
+    assert lab.execute(page, f"print(repr(w_{name}.problem))").count("Error") == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hints_are_shown_and_read_out_and_every_part_is_drawn(everything, name):
+    rows = panel(everything, name).locator(".cs231n-row")
+    hinted = [c for c in REGISTRY[name].model.controls if c.hint and not isinstance(c, Button)]
+    assert rows.locator(".cs231n-label [title]").count() == len(hinted)
+    for control in hinted:
+        row = panel(everything, name).locator(f".cs231n-row.c-{control.field}").first
+        assert row.locator(".cs231n-label [title]").get_attribute("title") == control.hint
+        part = row.locator("[role=slider], input, select").first
+        assert part.count() == 0 or part.get_attribute("aria-description") == control.hint
+    assert panel(everything, name).get_by_text("javascript error").count() == 0
+
+
+def test_a_picture_of_ones_own_is_chosen_in_the_browser(everything, tmp_path):
+    page, name = everything, "live_trainer"
+    prepare(page, name, {})
+    for file, told in (
+        ("notes.png", "notes.png is no picture that can be read"),
+        ("red.png", "red.png: its middle square"),
+    ):
+        if file == "notes.png":
+            (tmp_path / file).write_text("hello")
+        else:
+            Image.new("RGB", (90, 40), "red").save(tmp_path / file)
+        with page.expect_file_chooser() as chooser:
+            press(page, name, "upload")
+        chooser.value.set_files(tmp_path / file)
+        wait_until(page, lambda told=told: told in label(page, name), told)
+    assert kernel_state(page, name)["own"] == "red.png"
+
+
 def test_two_of_a_kind_are_apart_and_a_restart_in_the_middle_is_survived(chromium, url):
     page = lab.open_and_run(chromium, url.format(path="twice.ipynb"))
     name = NAMES[0]
@@ -176,6 +226,9 @@ def test_two_of_a_kind_are_apart_and_a_restart_in_the_middle_is_survived(chromiu
     assert page.evaluate(read, f".w-{name} .cs231n-picture svg")[1] == second
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => 0)")
     page.wait_for_function(lab.READY)
+    kept = page.evaluate(read, ".jp-OutputArea svg[role=img]")  # nobody answers the controls now
+    assert len(kept) == 2, "after a restart both pictures stay"
+    assert kept[1] == second
     lab.run_all(page)
     wait_until(page, lambda: lab.execute(page, "print('w' in globals())") == "True", "the cells ran again")
     wait_until(page, lambda: page.evaluate(read, f".w-{name} .cs231n-picture svg") == [first, second], "both are back")

@@ -11,9 +11,11 @@ function nameControls(root) {
   for (const row of root.querySelectorAll(".cs231n-row")) {
     const label = row.querySelector(".cs231n-label")?.textContent.trim();
     if (!label) continue;
+    const hint = row.querySelector(".cs231n-label [title]")?.title;
+    for (const empty of row.querySelectorAll("[title=null]")) empty.removeAttribute("title");
     for (const part of row.querySelectorAll("[role=slider], input, select, .widget-readout")) {
       set(part, "aria-label", label);
-      if (row.title) set(part, "aria-description", row.title);
+      if (hint) set(part, "aria-description", hint);
     }
     for (const bar of row.querySelectorAll(".widget-toggle-buttons")) {
       set(bar, "role", "group");

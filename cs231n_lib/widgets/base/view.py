@@ -4,6 +4,7 @@ No `Output`, no pyplot, no `interact`: a callback makes a new state, computes, a
 """
 
 import math
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from .static import Static
 from .svg import escape
 from .worker import Worker
 
+COLUMN = 330  # pixels of a row of controls
+SMALLEST = 0.85  # of its own size, for a picture beside its controls: 11 becomes 9.4 pixels
 MENU = 4  # a choice with more options than this, or with long names, becomes a menu
 _BY_CELL: dict[str, tuple[str, list["View"]]] = {}  # cell id -> (the execution that made them, its panels)
 
@@ -76,10 +79,11 @@ class View(Static):
                 continue
             part = _input(control, getattr(self.state, control.field))
             part.observe(lambda change, name=control.field: self._changed(name, change["new"]), "value")
-            label = ui.Label(control.label, layout=words)
-            label.add_class("cs231n-label")
-            row = ui.HBox([label, part], layout=ui.Layout(align_items="center", flex_flow="row wrap", margin="0"))
-            row.tooltip = control.hint or None
+            label = ui.HTML(_words(control), layout=words).add_class("cs231n-label")
+            layout = ui.Layout(
+                align_items="center", flex_flow="row wrap", margin="1px 12px 1px 0", width=f"{COLUMN - 4}px"
+            )
+            row = ui.HBox([label, part], layout=layout)
             row.add_class("cs231n-row").add_class(f"c-{control.field}")
             self.inputs[control.field] = part
             self._rows.append((control, row))
@@ -91,10 +95,12 @@ class View(Static):
             ]
         rows = [row for control, row in self._rows if not isinstance(control, c.Button)]
         wrap = ui.Layout(flex_flow="row wrap", margin="4px 0 0 0")
-        column = ui.VBox([*rows, ui.HBox(buttons, layout=wrap)], layout=ui.Layout(width="330px", flex="0 1 auto"))
-        self._picture = ui.HTML(layout=ui.Layout(flex="1 1 420px", min_width="0", margin="0")).add_class(
-            "cs231n-picture"
-        )
+        # Beside the picture one column; where that would make its words too small, above it and in several columns.
+        basis = round(SMALLEST * float(ET.fromstring(self.picture).get("width", "560")))
+        around = ui.Layout(flex_flow="row wrap", flex=f"1 1 {COLUMN}px", align_content="flex-start", min_width="0")
+        column = ui.Box([*rows, ui.HBox(buttons, layout=wrap)], layout=around)
+        wide = ui.Layout(flex=f"999 1 {basis}px", min_width="0", margin="0")
+        self._picture = ui.HTML(layout=wide).add_class("cs231n-picture")
         self._said = ui.HTML().add_class("cs231n-said")
         self._asked = ui.HTML()
         self._code = ui.HTML().add_class("cs231n-code")
@@ -197,6 +203,14 @@ class View(Static):
         live = self._root._repr_mimebundle_() if self._root is not None else {}
         # The static picture is what a reader without this kernel sees: a saved notebook, an export, a feedback page.
         return {**live, **super()._repr_mimebundle_()}
+
+
+def _words(control: c.Control) -> str:
+    """Return the control's label; its hint shows where the pointer rests, and dots say that there is one."""
+    if not control.hint:
+        return escape(control.label)
+    dotted = "text-decoration:underline dotted;text-underline-offset:3px;cursor:help"
+    return f'<span title="{escape(control.hint)}" style="{dotted}">{escape(control.label)}</span>'
 
 
 def _input(control: c.Control, value: Any) -> ui.Widget:
