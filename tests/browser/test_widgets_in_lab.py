@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 
 import pytest
@@ -177,10 +178,11 @@ def test_a_walk_over_the_controls_leaves_a_picture_after_each_step(everything, n
         ]
         control = rng.choice(shown)
         move(page, name, control, state.get(control.field))
-        said = lab.execute(page, f"print(w_{name}.status)")
-        wait_until(page, lambda said=said: label(page, name) == said, f"a picture after {control.field}")
-        assert "ZeroDivision" not in said
-    assert lab.execute(page, f"print(repr(w_{name}.problem))").count("Error") == 0
+        # Asked again each time: the kernel may hear of the move after the first question.
+        same = lambda: label(page, name) == lab.execute(page, f"print(w_{name}.status)")  # noqa: E731
+        wait_until(page, same, f"a picture after {control.field}")
+        told = lab.execute(page, f"print(w_{name}.problem)")
+        assert not re.match(r"\w+(Error|Exception):", told)
 
 
 @pytest.mark.parametrize("name", NAMES)
