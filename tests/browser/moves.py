@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cs231n_lib.widgets.base.controls import Button, Choice, Control, Number, Slider, Switch, Text
+from cs231n_lib.widgets.base.controls import Button, Choice, Control, Number, Slider, Switch, Text, Upload
 
 
 def panel(page, name: str):
@@ -17,8 +17,18 @@ def press(page, name: str, action: str) -> None:
     button.click()
 
 
+def choose(page, name: str, action: str, file: Any) -> None:
+    """Choose a file, a path or what playwright takes for one, with a button that asks for it."""
+    with page.expect_file_chooser() as chooser:
+        press(page, name, action)
+    chooser.value.set_files(file)
+
+
 def move(page, name: str, control: Control, value: Any) -> None:
     """Move a control from `value` to `control.other(value)`, a slider at its upper end one step down."""
+    if isinstance(control, Upload):
+        choose(page, name, control.field, {"name": "note.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+        return
     if isinstance(control, Button):
         press(page, name, control.field)
         return

@@ -12,7 +12,7 @@ from cs231n_lib.widgets.base import REGISTRY
 from cs231n_lib.widgets.base.controls import Button
 
 from . import lab
-from .moves import move, panel, press
+from .moves import choose, move, panel, press
 
 NAMES = sorted(REGISTRY)
 POINTED = [name for name in NAMES if REGISTRY[name].model.point is not None]
@@ -35,6 +35,13 @@ def wait_until(page, condition, what):
     while not condition():
         assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
         page.wait_for_timeout(20)
+
+
+def quiet(page, name):
+    """True if the picture stays as it is for a while: no event is on its way."""
+    shown = picture(page, name)
+    page.wait_for_timeout(300)
+    return picture(page, name) == shown
 
 
 def kernel_state(page, name):
@@ -88,6 +95,8 @@ def test_pointer_and_keys_change_the_picture(everything, name):
             changed = picture(page, name) != shown
             page.wait_for_timeout(20)
     assert changed, "clicking on the picture changes it"
+    page.mouse.move(1, 1)
+    wait_until(page, lambda: quiet(page, name), "the last of the clicks has been answered")
     prepare(page, name, {})
     shown = picture(page, name)
     for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "Enter"):
@@ -209,9 +218,7 @@ def test_a_picture_of_ones_own_is_chosen_in_the_browser(everything, tmp_path):
             (tmp_path / file).write_text("hello")
         else:
             Image.new("RGB", (90, 40), "red").save(tmp_path / file)
-        with page.expect_file_chooser() as chooser:
-            press(page, name, "upload")
-        chooser.value.set_files(tmp_path / file)
+        choose(page, name, "upload", tmp_path / file)
         wait_until(page, lambda told=told: told in label(page, name), told)
     assert kernel_state(page, name)["own"] == "red.png"
 
