@@ -16,6 +16,7 @@ the k-NN explorer does at each K: the map from the same numbers, as one would fi
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -178,7 +179,8 @@ def main() -> None:
         return
     rounds, each = (2, 4) if args.quick else (3, 10)
     rng = random.Random(231)
-    costs = {name: {field: python_cost(name, field, rng) for field in parts(name)} for name in args.only}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # a widget may save beside the notebook
+        costs = {name: {field: python_cost(name, field, rng) for field in parts(name)} for name in args.only}
     chosen = {name: max(costs[name], key=costs[name].__getitem__) for name in args.only}
     controls = {name: parts(name)[field] for name, field in chosen.items()} | {"peer": Slider("k", "K", 1, 15)}
     spent: dict[str, list[float]] = {name: [] for name in controls}
