@@ -1,6 +1,6 @@
 """The open challenge: how far the reference recipe of N12 gets on this machine, over several seeds.
 
-    python -m benchmarks.challenge [--dataset NAME] [--train N] [--epochs E] [--seeds 0 1 2] [--quick] [--json FILE]
+    python benchmarks/challenge.py [--dataset NAME] [--train N] [--epochs E] [--seeds 0 1 2] [--quick] [--json FILE]
 
 The recipe is read from assignments/source, where it stands once; sizes follow the device. Accuracy is on the last 1,000
 training images, which are trained on by nobody, and on the test images. On a GPU a first short training, not counted,

@@ -30,7 +30,7 @@ from autograder.gradebook import GradeBook
 from autograder.grading import Template, grade
 from autograder.sandbox import Sandbox, find_sandbox
 from autograder.scheduler import Threads, warm_server
-from benchmarks.grading_notebooks import STUDENTS, hand_in, notebook
+from benchmarks.methods.grading_notebooks import STUDENTS, hand_in, notebook
 
 WORKERS = 2
 TARGETS = {"numpy": 20.0, "torch": 30.0}

@@ -1,6 +1,6 @@
 """The ladder: how far each method of the course climbs on a data set, measured with scikit-learn and PyTorch.
 
-    python -m benchmarks.ladder [--dataset NAME] [--train N] [--seeds 0 1] [--quick] [--json FILE]
+    python benchmarks/ladder.py [--dataset NAME] [--train N] [--seeds 0 1] [--quick] [--json FILE]
 
 None of the course's own code is used, so a course solution can be compared with these figures. k-NN sees the first
 5,000 training and 500 test images, as in the assignment; the others see `--train` images, keep the epoch that is best

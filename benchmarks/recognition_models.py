@@ -1,6 +1,6 @@
 """Train the linear classifier and the small ConvNet that the recognition widget shows, and store their weights.
 
-    python -m benchmarks.recognition_models [--epochs N] [--quick]
+    python benchmarks/recognition_models.py [--epochs N] [--quick]
 
 Both see the same 10,000 images of shapes10, drawn at its default challenges, and are written with their test accuracy
 and the version of the drawings to cs231n_lib/widgets/recognition.npz (float16, no pickle). Run it again when

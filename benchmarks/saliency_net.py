@@ -1,10 +1,14 @@
-"""Train the small ConvNet whose weights the saliency widget shows: python -m benchmarks.saliency_net
+"""Train the small ConvNet whose weights the saliency widget shows.
+
+    python benchmarks/saliency_net.py [--quick]
 
 It takes some minutes on one core and writes cs231n_lib/widgets/saliency_net.npz (float16). The widget itself needs no
 torch; `tests/widgets/test_saliency.py` measures what the stored weights reach on images that were never drawn here.
-Run it again when `shapes10.VERSION` rises.
+Run it again when `shapes10.VERSION` rises. --quick trains on a few images for an epoch, to see that it runs, and writes
+nothing.
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -41,18 +45,22 @@ def folded(net: nn.Sequential) -> list[np.ndarray]:
 
 def main() -> None:
     """Train with Adam under a one-cycle rate, flipping images at random, and write the weights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="640 images, one epoch, nothing written")
+    options = parser.parse_args()
+    count, epochs = (640, 1) if options.quick else (IMAGES, EPOCHS)
     torch.manual_seed(SEED)
     rng = np.random.default_rng(SEED)
-    labels = np.arange(IMAGES) % 10
+    labels = np.arange(count) % 10
     images = draw(labels, rng, MILD).astype(np.float32).transpose(0, 3, 1, 2) / 255
     x, y = torch.tensor((images - 0.5) / 0.25), torch.tensor(labels)
     net = make()
-    steps = EPOCHS * (IMAGES // BATCH)
+    steps = epochs * (count // BATCH)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=1e-5)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 8e-3, total_steps=steps)
-    for epoch in range(EPOCHS):
-        order, right = torch.tensor(rng.permutation(IMAGES)), 0
-        for start in range(0, IMAGES - BATCH + 1, BATCH):
+    for epoch in range(epochs):
+        order, right = torch.tensor(rng.permutation(count)), 0
+        for start in range(0, count - BATCH + 1, BATCH):
             rows = order[start : start + BATCH]
             batch = x[rows].flip(-1) if rng.random() < 0.5 else x[rows]
             scores = net(batch)
@@ -62,7 +70,9 @@ def main() -> None:
             optimizer.step()
             schedule.step()
             right += int((scores.argmax(1) == y[rows]).sum())
-        print(f"epoch {epoch + 1}: {right / IMAGES:.3f} right", flush=True)
+        print(f"epoch {epoch + 1}: {right / count:.3f} right", flush=True)
+    if options.quick:
+        return
     arrays = {f"p{i}": array for i, array in enumerate(folded(net))}
     np.savez_compressed(OUT, version=np.array(VERSION), **arrays)
 

@@ -86,8 +86,8 @@ def torch_pair(function) -> Pair:
 
 def peers_of(name: str) -> tuple[dict[str, Pair], list[tuple[int, ...]], dict]:
     """Return the peers of a shape, the shapes of the layer's inputs, and its options."""
-    import as_strided_conv
     import torch
+    from methods import as_strided_conv
 
     from cs231n_lib import kernels
 

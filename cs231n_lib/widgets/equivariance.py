@@ -130,7 +130,7 @@ def _gaps(r: Square) -> str:
     """Return the gap for each shift to the right."""
     high = max(float(r.gaps.max()), 1e-9) * 1.08
     axes = Axes(left=612, top=ROWS[1], width=136, height=PANE - 20, x0=-REACH - 0.7, x1=REACH + 0.7, y0=0, y1=high)
-    marks = [axes.frame(title="difference for each dx", x_label="shift right dx", x_ticks=4, y_ticks=3)]
+    marks = [axes.frame(title="largest for each dx", x_label="shift right dx", x_ticks=4, y_ticks=3)]
     for dx, gap in zip(SHIFTS, r.gaps, strict=True):
         here = dx == r.state.dx
         marks.append(axes.bar(dx, float(gap), width=0.8, kind=3 if here else 0))

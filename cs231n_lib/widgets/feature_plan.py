@@ -90,7 +90,8 @@ def colour_histogram(images: np.ndarray, bins: int) -> np.ndarray:
     """Return the pixels of each hue and, last, of grey, (N, bins + 1); a pixel is split by how far from grey it is."""
     hue, colourful = hues_of(images)
     place = np.floor(hue * bins / 6 + SEAM).astype(int) % bins
-    coloured = ((place[..., None] == np.arange(bins)) * colourful[..., None]).sum(axis=(1, 2))
+    slot = place + bins * np.arange(len(images))[:, None, None]  # one counter for each image and bin
+    coloured = np.bincount(slot.ravel(), colourful.ravel(), minlength=len(images) * bins).reshape(-1, bins)
     return np.concatenate([coloured, images[0, ..., 0].size - coloured.sum(axis=1, keepdims=True)], axis=1)
 
 
@@ -109,11 +110,15 @@ def gradient_histogram(grey: np.ndarray, cell: int, count: int) -> np.ndarray:
     A pixel's vote, the length of its gradient, falls off linearly on either side of its orientation, mod 180 degrees.
     """
     down, right = np.gradient(grey, axis=(1, 2))
-    turn = np.arctan2(down, right)[..., None] / np.pi * count - np.arange(count)  # in bins, (N, H, W, count)
-    apart = np.abs((turn + count / 2) % count - count / 2)
-    votes = np.hypot(down, right)[..., None] * np.clip(1 - apart, 0, None)
     n, height, width = grey.shape
-    table = votes.reshape(n, height // cell, cell, width // cell, cell, count).sum(axis=(2, 4))
+    turn = np.arctan2(down, right) / np.pi * count  # in bins, (N, H, W)
+    lower = np.floor(turn)
+    cells = np.arange(n * (height // cell) * (width // cell)).reshape(n, height // cell, 1, width // cell, 1)
+    cells = np.broadcast_to(cells, (n, height // cell, cell, width // cell, cell)).reshape(grey.shape)
+    slots = np.stack([cells * count + (lower + side).astype(int) % count for side in (0, 1)])  # (2, N, H, W)
+    votes = np.hypot(down, right) * np.stack([1 - (turn - lower), turn - lower])
+    table = np.bincount(slots.ravel(), votes.ravel(), minlength=(cells.max() + 1) * count)
+    table = table.reshape(n, height // cell, width // cell, count)
     size = np.sqrt((table**2).sum(axis=(1, 2, 3), keepdims=True))
     return table / np.where(size == 0, 1, size)
 
@@ -128,8 +133,9 @@ def patches_of(grey: np.ndarray, size: int) -> np.ndarray:
 
 def nearest_words(patches: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the word of each patch (P,), and the inertia: the sum of squared distances."""
-    gaps = ((patches[:, None] - words[None]) ** 2).sum(axis=2)  # (P, K)
-    return gaps.argmin(axis=1), float(gaps.min(axis=1).sum())
+    # |p - w|^2 = |p|^2 - 2 p w + |w|^2, where |p|^2 is the same for every word
+    gaps = (words**2).sum(axis=1) - 2 * patches @ words.T  # (P, K)
+    return gaps.argmin(axis=1), float(np.maximum(gaps.min(axis=1) + (patches**2).sum(axis=1), 0).sum())
 
 
 def k_means(patches: np.ndarray, first: np.ndarray, steps: int) -> tuple[np.ndarray, list[float]]:

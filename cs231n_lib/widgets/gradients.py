@@ -84,7 +84,7 @@ def _pane(x: float, values: np.ndarray, limit: float) -> str:
             marks.append(svg.hatch(x + j * cell, TOP + i * cell, cell, cell, colour=ALARM, opacity=1))
         elif cell >= 27:
             told = _short(value, 2 if cell >= 34 else 1)
-            marks.append(svg.text(x + (j + 0.5) * cell, TOP + (i + 0.5) * cell + 4, told, size=10.5, anchor="middle",
+            marks.append(svg.text(x + (j + 0.5) * cell, TOP + (i + 0.5) * cell + 4, told, size=11, anchor="middle",
                                   colour="#111"))  # fmt: skip
     return "".join(marks)
 

@@ -1,8 +1,7 @@
 """The numbers of the optimizer race: five surfaces, four rules, and a fifth racer, the student's own rule.
 
-A surface is turned by an angle about the origin and shifted so that its lowest value is 0. With gradient g at step t,
-every rule's step is what it carries over plus what the new gradient adds, so that its arrows can be drawn:
-SGD -r g; momentum m v - r g; RMSprop -r g / sqrt(c); Adam r (b1 m + (1 - b1) g) / ((1 - b1^t) sqrt(v / (1 - b2^t))).
+A surface is turned by an angle about the origin and shifted so that its lowest value is 0. Every rule's step is what it
+carries over plus what the new gradient adds, so that its arrows can be drawn.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from .base import Button, Choice, Data, Slider, State, ask
+from .update_rules import EPSILON, nothing, parted_step
 
 REACH, MOST, FAR = 2.0, 200, 1e3  # half the side of the map; steps; a racer farther than this has diverged
 RULES = ("SGD", "momentum", "RMSprop", "Adam")
-EPSILON = 1e-8
 AGREE = 1e-6  # relative; the rules of the notebook differ from these by rounding only
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 DECAYS = (0.0, 0.5, 0.9, 0.99, 0.999)
@@ -146,31 +145,28 @@ def track(state: Race) -> Race:
 
 @lru_cache(maxsize=32)
 def race(state: Race) -> dict[str, Run]:
-    """Return every rule's whole race, all four at once: arrays are (4, 2), one row for each rule."""
+    """Return every rule's whole race."""
     w = np.tile(np.array([state.x, state.y]), (4, 1))
-    velocity, cache = np.zeros(2), np.zeros(2)
-    first, second = np.zeros(2), np.zeros(2)
+    memories = [nothing(row) for row in w]
+    knobs = [_knobs(state, name) for name in RULES]
     shaken = noise(state)
     places, carried, fresh = np.full((MOST + 1, 4, 2), np.nan), np.zeros((MOST, 4, 2)), np.zeros((MOST, 4, 2))
     places[0] = w
     with np.errstate(all="ignore"):
-        for t in range(1, MOST + 1):
-            g = height(state.surface, state.angle, w[:, 0], w[:, 1])[1] + shaken[t - 1]
-            old, new = carried[t - 1], fresh[t - 1]
-            new[0] = -state.rate * g[0]
-            old[1], new[1] = state.momentum * velocity, -state.rate * g[1]
-            velocity = old[1] + new[1]
-            cache = state.decay * cache + (1 - state.decay) * g[2] ** 2
-            new[2] = -state.adaptive_rate * g[2] / (np.sqrt(cache) + EPSILON)
-            second = state.beta2 * second + (1 - state.beta2) * g[3] ** 2
-            scale = np.sqrt(second / (1 - state.beta2**t)) + EPSILON
-            length = -state.adaptive_rate / (1 - state.beta1**t) / scale
-            old[3], new[3] = length * state.beta1 * first, length * (1 - state.beta1) * g[3]
-            first = state.beta1 * first + (1 - state.beta1) * g[3]
-            w = w + old + new
+        for t in range(MOST):
+            g = height(state.surface, state.angle, w[:, 0], w[:, 1])[1] + shaken[t]
+            for i, name in enumerate(RULES):
+                carried[t, i], fresh[t, i], memories[i] = parted_step(name, g[i], memories[i], **knobs[i])
+            w = w + carried[t] + fresh[t]
             w[~(np.abs(w) < FAR).all(axis=1)] = np.nan
-            places[t] = w
+            places[t + 1] = w
     return {name: _run(state, places[:, i], carried[:, i], fresh[:, i]) for i, name in enumerate(RULES)}
+
+
+def _knobs(state: Race, name: str) -> dict[str, float]:
+    plain = name in RULES[:2]
+    rate, momentum = (state.rate, state.momentum) if plain else (state.adaptive_rate, state.beta1)
+    return {"rate": rate, "momentum": momentum, "beta2": state.beta2, "decay": state.decay}
 
 
 def _run(state: Race, places: np.ndarray, carried: np.ndarray, fresh: np.ndarray) -> Run:

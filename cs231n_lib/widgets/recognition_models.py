@@ -1,7 +1,7 @@
 """The numbers of the recognition explorer: challenged and augmented images, and what three classifiers say of them.
 
 k-NN looks among images drawn here; the linear classifier and the ConvNet were trained on 10,000 of the same kind by
-`python -m benchmarks.recognition_models`, which wrote recognition.npz.
+`python benchmarks/recognition_models.py`, which wrote recognition.npz.
 """
 
 import dataclasses

@@ -9,6 +9,7 @@ from cs231n_lib.data import DataError
 
 from .base import Data, Event, Model, callable_or_none, register, show
 from .trainer_board import compute, session_of
+from .trainer_own import upload
 from .trainer_picture import describe, extent, focus_at, render, step_at
 from .trainer_plan import CONTROLS, LAST, SHOWN, Run, recorded, rewind, rewound, valid
 from .trainer_session import read_saved
@@ -137,7 +138,7 @@ MODEL = Model(
     compute=compute,
     render=render,
     describe=describe,
-    actions={"snapshot": snapshot, "rewind": rewind, "save": save, "load": load},
+    actions={"snapshot": snapshot, "rewind": rewind, "save": save, "load": load, "upload": upload},
     point=point,
     point_help="Click the loss curve to rewind to a step, or an image to see its activations. Keys: left and right "
     "choose the image, up and down turn the page, Enter takes a snapshot, Backspace rewinds.",

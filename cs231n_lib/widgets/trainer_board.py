@@ -9,8 +9,9 @@ import numpy as np
 from cs231n_lib.data import DataError
 
 from .base import Data
-from .trainer_images import Drawn, Stored, own_image
+from .trainer_images import Drawn, Stored
 from .trainer_net import compared, forward, log_probabilities, prepared
+from .trainer_own import own_image
 from .trainer_plan import RULES, SHOWN, Run, Turn, in_force, pending
 from .trainer_session import Session
 
@@ -75,7 +76,7 @@ def compute(state: Run, data: Data) -> Board:
                      np.zeros(0), (), "", "no images", told, agrees, told, problem)  # fmt: skip
     session.follow(state.turns, state.steps)
     images, labels = session.source.take("test", np.arange(SHOWN * (state.page - 1), SHOWN * state.page))
-    mine, own = own_image(state.own)
+    mine, own = own_image(state.own, data)
     images, labels = np.concatenate([images, mine[None]]), np.append(labels, -1)
     with np.errstate(all="ignore"):
         scores, outs, _ = forward(session.params, prepared(images))

@@ -1,6 +1,4 @@
-"""Images for the live trainer: shapes10 drawn as it goes, CIFAR-10 from this machine, and a picture of one's own."""
-
-from pathlib import Path
+"""Images for the live trainer: shapes10 drawn as it goes, and CIFAR-10 from this machine."""
 
 import numpy as np
 
@@ -59,22 +57,3 @@ class Stored:
 
 
 Source = Drawn | Stored
-
-
-def own_image(path: str) -> tuple[np.ndarray, str]:
-    """Return a picture file as uint8 (32, 32, 3), its middle square, and what it is; grey if there is none."""
-    grey = np.full((32, 32, 3), 128, np.uint8)
-    if not path.strip():
-        return grey, "own image: none"
-    from PIL import Image
-
-    try:
-        with Image.open(Path(path).expanduser()) as file:
-            side = min(file.size)
-            left, top = (file.width - side) // 2, (file.height - side) // 2
-            square = file.convert("RGB").crop((left, top, left + side, top + side)).resize((32, 32))
-            return np.asarray(square, dtype=np.uint8), f"own: {Path(path).name}"
-    except FileNotFoundError:
-        return grey, "own: no such file"
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return grey, "own: no image file"

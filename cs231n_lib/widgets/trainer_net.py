@@ -12,6 +12,7 @@ from cs231n_lib.kernels import conv_backward_fast, conv_forward_fast, max_pool_b
 from cs231n_lib.optim import FromRule, Optimizer
 
 from .base import ask
+from .update_rules import Memory, nothing, parted_step
 
 Arrays = dict[str, np.ndarray]
 FILTERS = ((16, 3), (20, 16), (20, 20))  # (filters, channels) of each convolution
@@ -96,52 +97,36 @@ def accuracy(params: Arrays, x: np.ndarray, y: np.ndarray) -> float:
 
 
 class Rule(Optimizer):
-    """One of RULES by name. `momentum` may be turned at any time, as `learning_rate` may.
-
-    The two memories of a parameter are running means (or a velocity); `age` counts its steps.
-    Sources: Polyak 1964; Kingma and Ba 2015; Zeiler 2012 with rho 0.9 and epsilon 1e-6, no learning rate.
-    """
+    """One of RULES by name. `momentum` may be turned at any time, as `learning_rate` may; Adadelta has no rate."""
 
     def __init__(self, kind: str, *, learning_rate: float, momentum: float):
         super().__init__(learning_rate=learning_rate)
         self.kind, self.momentum = kind, momentum
-        self._age: dict[str, int] = {}
-        self._first: Arrays = {}
-        self._second: Arrays = {}
+        self._memories: dict[str, Memory] = {}
 
     def _move(self, name: str, w: np.ndarray, dw: np.ndarray, rate: float) -> np.ndarray:
-        age = self._age[name] = self._age.get(name, 0) + 1
-        first, second = self._first.get(name, np.zeros_like(w)), self._second.get(name, np.zeros_like(w))
-        if self.kind == "momentum":
-            first = move = self.momentum * first - rate * dw
-        elif self.kind == "Adam":
-            first = first + (1 - self.momentum) * (dw - first)
-            second = second + 0.001 * (dw**2 - second)
-            spread = np.sqrt(second / (1 - 0.999**age)) + 1e-8
-            move = -rate / (1 - self.momentum**age) * first / spread
-        elif self.kind == "Adadelta":
-            second = second + 0.1 * (dw**2 - second)
-            move = -dw * np.sqrt(first + 1e-6) / np.sqrt(second + 1e-6)
-            first = first + 0.1 * (move**2 - first)
-        else:
-            return w - rate * dw
-        self._first[name], self._second[name] = first, second
-        return w + move
+        memory = self._memories.get(name) or nothing(w)
+        carried, fresh, memory = parted_step(self.kind, dw, memory, rate=rate, momentum=self.momentum)
+        self._memories[name] = memory
+        return w + (carried + fresh)
 
     def _kind(self) -> str:
         return f"Rule({self.kind})"
 
     def state_dict(self) -> Arrays:
-        ages = {f"age/{name}": np.array(age) for name, age in self._age.items()}
-        first = {f"first/{name}": value for name, value in self._first.items()}
-        return super().state_dict() | ages | first | {f"second/{name}": v for name, v in self._second.items()}
+        saved = super().state_dict()
+        for name, memory in self._memories.items():
+            parts = {"age": np.array(memory.age), "first": memory.first, "second": memory.second}
+            saved |= {f"{part}/{name}": value for part, value in parts.items()}
+        return saved
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         super().load_state_dict(state)
-        parts = [(*key.partition("/")[::2], value) for key, value in state.items()]
-        self._age = {name: int(value) for part, name, value in parts if part == "age"}
-        self._first = {name: np.array(value) for part, name, value in parts if part == "first"}
-        self._second = {name: np.array(value) for part, name, value in parts if part == "second"}
+        names = [key.partition("/")[2] for key in state if key.startswith("age/")]
+        self._memories = {
+            name: Memory(int(state[f"age/{name}"]), np.array(state[f"first/{name}"]), np.array(state[f"second/{name}"]))
+            for name in names
+        }
 
 
 class Yours(FromRule):

@@ -8,7 +8,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from .base import Button, Choice, Data, Slider, State, Switch, Text
+from .base import Button, Choice, Data, Slider, State, Switch, Text, Upload
 
 RULES = ("Adadelta", "SGD", "momentum", "Adam")
 KNOBS = {
@@ -78,6 +78,7 @@ CONTROLS = (
     Slider("page", "test images", 1, 20, hint="which five"),
     Text("own", "own image", ("", "my_photo.png"), hint="a file beside the notebook, PNG or JPEG; Enter"),
     Text("file", "save as", ("live_trainer.npz", "my_run.npz"), hint="a file beside the notebook"),
+    Upload("upload", "Own image …", accept="image/*", hint="from your computer, PNG or JPEG, up to about 7 MB"),
     Button("snapshot", "Snapshot", hint="mark this step, to come back to"),
     Button("rewind", "Rewind", hint="to the last snapshot, or to the start"),
     Button("save", "Save", hint="weights, the rule's memory, curves and schedule, without pickle"),

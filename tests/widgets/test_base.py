@@ -476,3 +476,10 @@ def test_running_a_cell_again_closes_what_it_made_before(monkeypatch):
     assert twin._worker._closed.is_set()
     assert not new._worker._closed.is_set()
     new.close()
+
+
+def test_a_picture_stands_beside_its_controls_only_where_its_words_stay_legible():
+    view = View(toy(), None, {})
+    basis = view._picture.layout.flex.split()[-1]
+    assert basis == f"{round(0.85 * 100)}px"  # of the toy's 100: a narrower place is below the controls
+    view.close()

@@ -4,6 +4,7 @@ import ast
 import inspect
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 
 from cs231n_lib import widgets
 from cs231n_lib.widgets.base import REGISTRY, Button, Event, Static
-from cs231n_lib.widgets.base.controls import Slider
+from cs231n_lib.widgets.base.controls import Slider, Upload
 from cs231n_lib.widgets.base.view import View
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +96,12 @@ def test_a_button_changes_the_picture(name, field):
     if after:
         view.inputs[after].click()
     before = view.picture
-    view.inputs[field].click()
+    if isinstance(view.model.control(field), Upload):  # what a browser sends
+        file = {"name": "note.txt", "type": "text/plain", "size": 2, "last_modified": 0, "content": memoryview(b"hi")}
+        view.inputs[field].set_state({"value": [file]})
+        assert view.inputs[field].value == ()
+    else:
+        view.inputs[field].click()
     assert view._picture.value != before
     assert not view.problem
     view.close()
@@ -118,6 +124,64 @@ def test_a_random_walk_over_the_controls_goes_well_and_each_state_is_a_line_of_c
         again = Static(model, ast.literal_eval(walk.code().partition("state=")[2].rstrip(")") or "{}"), {})
         assert again.state == walk.state
         assert again.picture == walk.picture
+
+
+def stroll(walk, rng, steps):
+    """Move controls, press, click, type and step at random; yield after each of them."""
+    model = walk.model
+    width, height = (float(ET.fromstring(walk.picture).get(k)) for k in ("width", "height"))
+    for _ in range(steps):
+        control, kind = rng.choice(model.controls), rng.choice(["control", "control", "point", "step", "reset"])
+        if kind == "point":
+            act = rng.choice(["down", "drag", "up", "hover", "key"])
+            key = rng.choice(["ArrowLeft", "ArrowDown", "Enter", "Backspace", "2"]) if act == "key" else ""
+            walk.point(Event(act, rng.uniform(0, width), rng.uniform(0, height), key))
+        elif kind == "step":
+            walk.step()
+        elif kind == "reset" and rng.random() < 0.2:
+            walk.reset()
+        elif isinstance(control, Button):
+            walk.press(control.field)
+        else:
+            walk.set(control.field, rng.choice(control.samples()))
+        yield
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_at_once_are_as_if_each_were_alone(name):
+    model = REGISTRY[name].model
+    alone = []
+    for seed in ("first", "second"):
+        walk = Static(model, None, {})
+        alone.append([(walk.state, walk.picture) for _ in stroll(walk, random.Random(seed), 25)])
+        assert not walk.problem
+    both = [Static(model, None, {}) for _ in alone]
+    walks = [stroll(walk, random.Random(seed), 25) for walk, seed in zip(both, ("first", "second"), strict=True)]
+    for at in range(25):
+        for walk, steps, was in zip(both, walks, alone, strict=True):
+            next(steps)
+            assert (walk.state, walk.picture) == was[at]
+
+
+@pytest.mark.parametrize("wrong", [lambda *a, **k: 1 / 0, lambda *a, **k: None, lambda *a, **k: "text"], ids=range(3))
+@pytest.mark.parametrize(("name", "argument"), TAKES)
+def test_a_walk_with_a_function_that_is_wrong_always_has_a_picture(name, argument, wrong):
+    walk = Static(REGISTRY[name].model, None, {argument: wrong})
+    blamed = [walk.problem]
+    for _ in stroll(walk, random.Random(f"{name}{argument}"), 25):
+        examine(walk.picture)
+        blamed.append(walk.problem)  # "" in states that do not ask the function
+    assert any(blamed)
+    assert not [told for told in blamed if re.match(r"\w+(Error|Exception):", told)], "an exception of our own"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_words_in_the_picture_are_large_enough_to_read(name):
+    rng = random.Random(name)
+    walk = Static(REGISTRY[name].model, None, {})
+    for _ in stroll(walk, rng, 25):
+        sizes = [float(e.get("font-size", 13)) for e in ET.fromstring(walk.picture).iter() if e.tag.endswith("text")]
+        assert min(sizes) >= 11
 
 
 @pytest.mark.parametrize("name", NAMES)

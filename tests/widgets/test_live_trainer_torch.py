@@ -11,7 +11,8 @@ from PIL import Image
 from cs231n_lib import widgets
 from cs231n_lib.widgets import trainer_net as net
 from cs231n_lib.widgets.trainer_board import session_of
-from cs231n_lib.widgets.trainer_images import Drawn, own_image
+from cs231n_lib.widgets.trainer_images import Drawn
+from cs231n_lib.widgets.trainer_own import own_image
 from cs231n_lib.widgets.trainer_plan import RULES, Run
 from tests.cells import namespace
 
@@ -117,7 +118,7 @@ def test_an_own_image_is_cut_to_its_middle_square_and_classified():
     pixels[:, 32:96] = (10, 200, 30)
     pixels[:, :32] = 255
     Image.fromarray(pixels).save("mine.png")
-    found, told = own_image("mine.png")
+    found, told = own_image("mine.png", {})
     assert found.shape == (32, 32, 3)
     assert (found == (10, 200, 30)).all()
     assert told == "own: mine.png"

@@ -51,7 +51,7 @@ def test_the_classifiers_are_torchs_and_scikit_learns(fresh):
 
 def test_the_stored_weights_are_of_these_drawings_and_as_good_as_they_say(fresh):
     images, labels = fresh
-    assert int(weights()["version"]) == VERSION, "run python -m benchmarks.recognition_models again"
+    assert int(weights()["version"]) == VERSION, "run python benchmarks/recognition_models.py again"
     for model, name in ((linear, "linear"), (convnet, "net")):
         stored = float(weights()[f"{name}_accuracy"])
         spread = np.sqrt(stored * (1 - stored) / len(labels))

@@ -194,7 +194,7 @@ def test_the_stored_net_is_as_good_as_it_says():
     assert np.mean(forward(trained(), to_input(images)).scores.argmax(axis=1) == labels) > 0.88
     assert sum(p.size for p in trained()) == 10_802
     with np.load(Path(saliency_net.__file__).with_name("saliency_net.npz")) as stored:
-        assert stored["version"] == VERSION  # otherwise: python -m benchmarks.saliency_net
+        assert stored["version"] == VERSION  # otherwise: python benchmarks/saliency_net.py
 
 
 def test_a_students_net_gets_its_own_map_and_is_asked_once_for_an_image():

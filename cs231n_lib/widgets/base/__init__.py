@@ -9,7 +9,8 @@ numbers go into a second file beside it, as `conv_plan` beside `convolution`. It
        class Settings(State):
            kernel: int = 3
 
-2. `CONTROLS`: `Slider`, `Number`, `Choice`, `Switch`, `Text` or `Button`, one per field that a student moves. A control
+2. `CONTROLS`: `Slider`, `Number`, `Choice`, `Switch`, `Text`, `Button` or `Upload`, one per field that a student moves.
+   Its `hint` is shown where the pointer rests, and read out by screen readers. A control
    that matters only in some states says so with `needs={"mode": "2-D"}`: elsewhere it is hidden; tests set it first.
    Each control must change the picture from the default state (with its `needs`); a test moves it there and back.
 3. `compute(state, data) -> Result`: the numbers, pure and deterministic, at most 30 ms. `Result` is a frozen dataclass
@@ -48,7 +49,7 @@ student's function; `svg`, `axes`, `raster` drawing.
 
 from . import raster, svg
 from .axes import Axes
-from .controls import Button, Choice, Number, Slider, Switch, Text
+from .controls import Button, Choice, Number, Slider, Switch, Text, Upload
 from .model import REGISTRY, Data, Event, Model, State, callable_or_none, register, show
 from .static import Static
 from .student import ask
@@ -67,6 +68,7 @@ __all__ = [
     "Static",
     "Switch",
     "Text",
+    "Upload",
     "ask",
     "callable_or_none",
     "raster",

@@ -190,3 +190,14 @@ class Button(Control):
 
     def samples(self) -> tuple[Any, ...]:
         return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload(Button):
+    """A button that lets the student choose a file of their own computer; the action finds it in data["_file"].
+
+    That is (its name, its bytes) while the action runs, and nothing if no file was chosen: then it says so.
+    accept : the kinds of files the browser offers, such as "image/*"
+    """
+
+    accept: str = ""

@@ -11,7 +11,12 @@ function nameControls(root) {
   for (const row of root.querySelectorAll(".cs231n-row")) {
     const label = row.querySelector(".cs231n-label")?.textContent.trim();
     if (!label) continue;
-    for (const part of row.querySelectorAll("[role=slider], input, select, .widget-readout")) set(part, "aria-label", label);
+    const hint = row.querySelector(".cs231n-label [title]")?.title;
+    for (const empty of row.querySelectorAll("[title=null]")) empty.removeAttribute("title");
+    for (const part of row.querySelectorAll("[role=slider], input, select, .widget-readout")) {
+      set(part, "aria-label", label);
+      if (hint) set(part, "aria-description", hint);
+    }
     for (const bar of row.querySelectorAll(".widget-toggle-buttons")) {
       set(bar, "role", "group");
       set(bar, "aria-label", label);

@@ -51,6 +51,15 @@ class Static:
             raise KeyError(f"{self.model.name}: action must be one of {', '.join(self.model.actions)}, got {action!r}")
         self._move(lambda: self.model.actions[action](self.state, self.data))
 
+    def upload(self, action: str, name: str, content: bytes) -> None:
+        """Press a button that takes a file, with one."""
+        with self.lock:
+            self.data["_file"] = (name, content)
+            try:
+                self.press(action)
+            finally:
+                del self.data["_file"]
+
     def point(self, event: Event) -> None:
         """Do what the pointer or a key did on the picture."""
         point = self.model.point

@@ -4,6 +4,7 @@ No `Output`, no pyplot, no `interact`: a callback makes a new state, computes, a
 """
 
 import math
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from .static import Static
 from .svg import escape
 from .worker import Worker
 
+COLUMN = 330  # pixels of a row of controls
+SMALLEST = 0.85  # of its own size, for a picture beside its controls: 11 becomes 9.4 pixels
 MENU = 4  # a choice with more options than this, or with long names, becomes a menu
 _BY_CELL: dict[str, tuple[str, list["View"]]] = {}  # cell id -> (the execution that made them, its panels)
 
@@ -68,7 +71,7 @@ class View(Static):
         words = ui.Layout(width="128px", flex="0 0 auto")  # one for all labels: each layout is a message and a kilobyte
         for control in model.controls:
             if isinstance(control, c.Button):
-                button = self._button(control.label, lambda name=control.field: self.press(name), control.hint)
+                button = self._upload(control) if isinstance(control, c.Upload) else self._action(control)
                 button.add_class(f"c-{control.field}")
                 self.inputs[control.field] = button
                 buttons.append(button)
@@ -76,9 +79,11 @@ class View(Static):
                 continue
             part = _input(control, getattr(self.state, control.field))
             part.observe(lambda change, name=control.field: self._changed(name, change["new"]), "value")
-            label = ui.Label(control.label, layout=words)
-            label.add_class("cs231n-label")
-            row = ui.HBox([label, part], layout=ui.Layout(align_items="center", flex_flow="row wrap", margin="0"))
+            label = ui.HTML(_words(control), layout=words).add_class("cs231n-label")
+            layout = ui.Layout(
+                align_items="center", flex_flow="row wrap", margin="1px 12px 1px 0", width=f"{COLUMN - 4}px"
+            )
+            row = ui.HBox([label, part], layout=layout)
             row.add_class("cs231n-row").add_class(f"c-{control.field}")
             self.inputs[control.field] = part
             self._rows.append((control, row))
@@ -90,10 +95,12 @@ class View(Static):
             ]
         rows = [row for control, row in self._rows if not isinstance(control, c.Button)]
         wrap = ui.Layout(flex_flow="row wrap", margin="4px 0 0 0")
-        column = ui.VBox([*rows, ui.HBox(buttons, layout=wrap)], layout=ui.Layout(width="330px", flex="0 1 auto"))
-        self._picture = ui.HTML(layout=ui.Layout(flex="1 1 420px", min_width="0", margin="0")).add_class(
-            "cs231n-picture"
-        )
+        # Beside the picture one column; where that would make its words too small, above it and in several columns.
+        basis = round(SMALLEST * float(ET.fromstring(self.picture).get("width", "560")))
+        around = ui.Layout(flex_flow="row wrap", flex=f"1 1 {COLUMN}px", align_content="flex-start", min_width="0")
+        column = ui.Box([*rows, ui.HBox(buttons, layout=wrap)], layout=around)
+        wide = ui.Layout(flex=f"999 1 {basis}px", min_width="0", margin="0")
+        self._picture = ui.HTML(layout=wide).add_class("cs231n-picture")
         self._said = ui.HTML().add_class("cs231n-said")
         self._asked = ui.HTML()
         self._code = ui.HTML().add_class("cs231n-code")
@@ -110,6 +117,21 @@ class View(Static):
         self._root = ui.VBox(children, layout=ui.Layout(width="100%", overflow="hidden"))
         self._root.add_class("cs231n-widget").add_class(f"w-{model.name}")
         self._parts = [*self.inputs.values(), *children, self._picture, self._code]
+
+    def _action(self, control: c.Button) -> ui.Button:
+        return self._button(control.label, lambda: self.press(control.field), control.hint)
+
+    def _upload(self, control: c.Upload) -> ui.FileUpload:
+        part = ui.FileUpload(accept=control.accept, description=control.label, layout=ui.Layout(width="auto"))
+        part.tooltip = control.hint or control.label
+
+        def chosen(change: dict[str, Any]) -> None:
+            for file in change["new"]:
+                self.upload(control.field, file["name"], bytes(file["content"]))
+                part.value = ()  # so that the same file can be chosen again
+
+        part.observe(chosen, "value")
+        return part
 
     def _button(self, label: str, act: Any, hint: str) -> ui.Button:
         button = ui.Button(description=label, tooltip=hint or label, layout=ui.Layout(width="auto"))
@@ -181,6 +203,14 @@ class View(Static):
         live = self._root._repr_mimebundle_() if self._root is not None else {}
         # The static picture is what a reader without this kernel sees: a saved notebook, an export, a feedback page.
         return {**live, **super()._repr_mimebundle_()}
+
+
+def _words(control: c.Control) -> str:
+    """Return the control's label; its hint shows where the pointer rests, and dots say that there is one."""
+    if not control.hint:
+        return escape(control.label)
+    dotted = "text-decoration:underline dotted;text-underline-offset:3px;cursor:help"
+    return f'<span title="{escape(control.hint)}" style="{dotted}">{escape(control.label)}</span>'
 
 
 def _input(control: c.Control, value: Any) -> ui.Widget:

@@ -1,6 +1,6 @@
 """The plain peer of benchmarks/kernels.py: one full im2col through as_strided, one product.
 
-Also an example for --student.
+Also an example for its --student.
 """
 
 from __future__ import annotations
