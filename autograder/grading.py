@@ -7,7 +7,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import nbformat
 from nbformat import NotebookNode
@@ -19,7 +19,7 @@ from .judge import Job
 from .normalise import Answers, parse_answers
 from .sandbox import Sandbox
 from .scheduler import Scheduler, content_key, engine_version
-from .self_check import settled
+from .self_check import lost_points, settled
 
 HEAVY = ("torch", "scipy", "sklearn", "skimage", "cv2", "tensorflow", "jax", "numba", "pandas")
 
@@ -36,7 +36,7 @@ class Template:
 
     name: str
     notebook: NotebookNode
-    reference: dict[str, str] = field(default_factory=dict)
+    reference: dict[str, str]
 
     def cells(self, answers: dict[str, str]) -> list[dict]:
         """The cells of a job: the student's text in solution cells, the course's everywhere else."""
@@ -92,18 +92,21 @@ def prepare(course: Course, assignment: str, only: tuple[str, ...] = ()) -> list
     generate(course, assignment, only)
     templates = []
     for path in sorted(course.release(assignment).glob("*.ipynb")):
-        release = nbformat.read(path, as_version=4)
-        whole = {
-            cell.metadata.nbgrader.grade_id: cell.source
-            for cell in nbformat.read(course.source(assignment) / path.name, as_version=4).cells
-            if "nbgrader" in cell.metadata
-        }
-        for cell in release.cells:
-            if role_of(cell) == "tests":
-                cell.source = whole[cell.metadata.nbgrader.grade_id]
-        answered = {cell.metadata.nbgrader.grade_id for cell in release.cells if role_of(cell) == "solution"}
-        templates.append(Template(path.stem, release, {name: whole[name] for name in answered}))
+        whole = nbformat.read(course.source(assignment) / path.name, as_version=4)
+        templates.append(template_of(path.stem, nbformat.read(path, as_version=4), whole))
     return templates
+
+
+def template_of(name: str, release: NotebookNode, source: NotebookNode) -> Template:
+    """Return the template of a notebook. release : as given out; source : with whole test cells and the answers"""
+    whole = {cell.metadata.nbgrader.grade_id: cell.source for cell in source.cells if "nbgrader" in cell.metadata}
+    reference = {}
+    for cell in release.cells:
+        if role_of(cell) == "tests":
+            cell.source = whole[cell.metadata.nbgrader.grade_id]
+        elif role_of(cell) == "solution":
+            reference[cell.metadata.nbgrader.grade_id] = whole[cell.metadata.nbgrader.grade_id]
+    return Template(name, release, reference)
 
 
 def course_secret(course: Course) -> str:
@@ -135,7 +138,8 @@ def grade(
     """Grade every submission and call `store` once for each, in their order, from this thread only.
 
     Submissions are drawn as there is room for them: a class of any size takes the memory of a few.
-    A submission that cannot be read still yields a result. The course's own answers go first, see `self_check`.
+    A submission that cannot be read still yields a result. Where points are lost, the course's own answers are asked
+    too, see `self_check`.
     progress : called with the student's name when stored
     """
     version, secret = engine_version(), course_secret(course)
@@ -154,13 +158,20 @@ def grade(
         job = Job(cells, list(answers.extras), seed, walls, template.forbid, seal, reference)
         return scheduler.submit(content_key(content, seed), asdict(job))
 
-    references = {t.name: judged(t, Answers(cells=t.reference), reference=True) for t in templates}
+    references: dict[str, Future[dict]] = {}
+
+    def vouched(template: Template, record: dict) -> dict:
+        if not lost_points(record):
+            return record
+        if template.name not in references:
+            references[template.name] = judged(template, Answers(cells=template.reference), reference=True)
+        return settled(record, references[template.name].result())
+
     waiting: deque[tuple[Submission, list[tuple[Template, Answers, Future[dict] | None]]]] = deque()
 
     def finish() -> None:
         submission, parts = waiting.popleft()
-        records = [settled(f.result(), references[t.name].result()) if f is not None else {} for t, _, f in parts]
-        store(submission, [Graded(t, a, record) for (t, a, _), record in zip(parts, records, strict=True)])
+        store(submission, [Graded(t, a, vouched(t, f.result()) if f is not None else {}) for t, a, f in parts])
         progress(submission.student)
 
     for submission in submissions:

@@ -21,6 +21,7 @@ from cs231n_lib.check.shell import make_shell
 from cs231n_lib.check.wire import WireError
 
 from .box import BoxFault, Limits, Purse
+from .company import may_disturb
 from .defang import shown
 from .sandbox import Prefix, Sandbox
 from .source import TESTS_SUFFIX
@@ -137,7 +138,7 @@ class Session:
         purse = Purse(max(LEAST_SECONDS, min(self.job.walls.limits.question, self.left)))
         verdict = self._examine(cell, self.student, purse)
         own = cell["grade_id"].removesuffix(TESTS_SUFFIX)
-        if verdict.doubtful:
+        if verdict.doubtful and (verdict.status == "limit" or self._others_may_be_to_blame(own)):
             alone = self._student(_cells(self.job, own))
             if len(alone.cells) < len(self.student.cells):
                 verdict = self._again(
@@ -147,6 +148,11 @@ class Session:
         if verdict.points == 0 and verdict.doubtful and self.job.extras:
             verdict = self._again(cell, self.helped, purse, verdict, "found_elsewhere", "needs cells the student added")
         self.verdicts.append(verdict)
+
+    def _others_may_be_to_blame(self, question: str) -> bool:
+        texts, shared = dict(_cells(self.job)), dict(_cells(self.job, question))
+        others = [text for grade_id, text in texts.items() if grade_id not in shared]
+        return may_disturb(others, shared.pop(question, ""), list(shared.values()))
 
     def _again(self, cell: dict, who: Student, purse: Purse, first: Verdict, flag: str, why: str) -> Verdict:
         second = self._examine(cell, who, purse) if purse.left > 0 else first

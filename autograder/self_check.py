@@ -1,7 +1,12 @@
-"""Before a class is blamed, the course's own answers meet the same test cells: only a cell that gives them full marks
-may take a point from anybody."""
+"""Before anybody loses a point, the course's own answers meet the same test cells: only a cell that gives them full
+marks may take one."""
 
 from .judge import ODD_VALUE
+
+
+def lost_points(record: dict) -> bool:
+    """True if some question of a judge's record has less than full marks."""
+    return any(verdict["points"] < verdict["max_points"] for verdict in record.get("verdicts", []))
 
 
 def settled(record: dict, reference: dict) -> dict:

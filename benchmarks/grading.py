@@ -27,7 +27,7 @@ import nbformat
 from autograder.collect import Submission
 from autograder.course import Course, nbgrader_config
 from autograder.gradebook import GradeBook
-from autograder.grading import Template, grade
+from autograder.grading import Template, grade, template_of
 from autograder.sandbox import Sandbox, find_sandbox
 from autograder.scheduler import Threads, warm_server
 from benchmarks.methods.grading_notebooks import STUDENTS, hand_in, notebook
@@ -65,11 +65,7 @@ def prepare(kind: str, root: Path) -> Template:
         folder = root / "submitted" / student / kind
         folder.mkdir(parents=True)
         nbformat.write(hand_in(release, kind, student), folder / "ps.ipynb")
-    sources = {cell.metadata.nbgrader.grade_id: cell.source for cell in whole.cells}
-    for cell in release.cells:
-        if cell.metadata.nbgrader.grade and not cell.metadata.nbgrader.solution:
-            cell.source = sources[cell.metadata.nbgrader.grade_id]
-    return Template("ps", release)
+    return template_of("ps", release, whole)
 
 
 def stock(kind: str, course: Course, students: list[str]) -> None:

@@ -28,7 +28,7 @@ NODES = st.recursive(
 def outcome(raw: bytes):
     answers = parse_answers(raw, TEMPLATE)
     assert answers.fault == "" or answers.detail
-    result = summarise(Submission("ann", {"T": raw}), [Graded(Template("T", TEMPLATE), answers, {})])
+    result = summarise(Submission("ann", {"T": raw}), [Graded(Template("T", TEMPLATE, {}), answers, {})])
     assert len(result.rows) == 4
     assert all(row.status == ("unreadable" if answers.fault else "infra_error") for row in result.rows)
     json.dumps(answers.flags).encode()  # every flag can be written

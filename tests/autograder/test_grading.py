@@ -74,7 +74,7 @@ def test_a_thousand_submissions_are_never_in_memory_together(tmp_path):
     grade(
         Course(tmp_path),
         "a1",
-        [Template("N", notebook())],
+        [Template("N", notebook(), {})],
         students(),
         sandbox=Sandbox("none"),
         scheduler=Later(),
@@ -112,7 +112,7 @@ def rows(book):
 
 
 def test_plain_asserts_that_hold_are_full_marks_and_a_machine_fault_is_no_zero(book):
-    template = Template("N", notebook())
+    template = Template("N", notebook(), {})
     book.store(Submission("right"), [Graded(template, Answers(), record())])
     book.store(Submission("wrong"), [Graded(template, Answers(), record(0.0, "wrong"))])
     book.store(Submission("lost"), [Graded(template, Answers(), {"fault": "no box"})])
@@ -121,7 +121,7 @@ def test_plain_asserts_that_hold_are_full_marks_and_a_machine_fault_is_no_zero(b
 
 
 def test_a_student_is_stored_whole_or_not_at_all(book, monkeypatch):
-    template = Template("N", notebook())
+    template = Template("N", notebook(), {})
     book.store(Submission("first"), [Graded(template, Answers(), record())])
 
     def full(*args):

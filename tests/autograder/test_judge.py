@@ -136,7 +136,7 @@ def test_a_notebook_that_imports_torch_has_it_in_its_box_and_no_other_heavy_pack
     from tests.cells import SOURCE
 
     def absent(notebook):
-        return set(Template("t", to_notebook(read_source(SOURCE / notebook))).forbid)
+        return set(Template("t", to_notebook(read_source(SOURCE / notebook)), {}).forbid)
 
     assert "torch" not in absent("a3/N11_pytorch.py")
     assert {"scipy", "sklearn", "numba", "pandas"} <= absent("a3/N11_pytorch.py")

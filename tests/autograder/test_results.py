@@ -14,7 +14,7 @@ from autograder.source import to_notebook
 
 def flags(name, *, status="passed", handed_in_by="ada", everyone=("ada", "bob")):
     verdict = asdict(Verdict("net-q2-tests", 1.0, 1.0, status, student=name))
-    graded = Graded(Template("N04_two_layer_net", to_notebook([])), Answers(), {"verdicts": [verdict]})
+    graded = Graded(Template("N04_two_layer_net", to_notebook([]), {}), Answers(), {"verdicts": [verdict]})
     result = summarise(Submission(handed_in_by, {}), [graded], everyone)
     assert result.score == 0.0  # a flag is for a person: it is no row and takes nothing away
     return [(flag, detail) for _, flag, detail in result.flags]
