@@ -98,6 +98,7 @@ class Sandbox:
             "prefix": prefix,
             "limits": self.limits.for_child(),
             "scratch": self.limits.scratch,
+            "kept": [prefix for prefix in _prefixes() if Path(prefix).is_relative_to("/tmp")],
             "first_user": FIRST_USER + block * USERS if os.getuid() == 0 and walls != "none" else 0,
             "users": USERS,
             "readable": _readable(self.data, forbid),

@@ -15,7 +15,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 NEW_MOUNTS, NEW_CGROUP, NEW_UTS, NEW_IPC = 0x0002_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000
 NEW_USER, NEW_PIDS, NEW_NET = 0x1000_0000, 0x2000_0000, 0x4000_0000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x4000, 0x4_0000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x1000, 0x4000, 0x4_0000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 PR_SET_CHILD_SUBREAPER, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 47, 4
 LAST_CAPABILITY = 63
@@ -58,12 +58,21 @@ def leave_namespaces() -> None:
                 file.write(text)
 
 
-def private_folders(scratch: int) -> None:
-    """Mount an empty /tmp, /dev/shm and /dev/pts and a /proc that shows this pid namespace only. scratch : bytes."""
+def private_folders(scratch: int, kept: list[str]) -> None:
+    """Mount an empty /tmp, /dev/shm and /dev/pts and a /proc that shows this pid namespace only.
+
+    scratch : bytes; kept : folders beneath /tmp to see there as before, such as a Python that was installed there
+    """
     call("mount /", _libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
     quiet = MS_NOSUID | MS_NODEV
+    handles = [(folder, os.open(folder, os.O_PATH | os.O_DIRECTORY)) for folder in kept]
     for folder in ("/tmp", "/dev/shm"):
         mount("tmpfs", folder, quiet, f"size={scratch},nr_inodes=65536,mode=1777")
+    for folder, handle in handles:
+        os.makedirs(folder, mode=0o755)
+        source = f"/proc/self/fd/{handle}".encode()  # the folder itself is hidden by now
+        call(f"mount {folder}", _libc.mount(source, folder.encode(), None, MS_BIND | MS_REC, None))
+        os.close(handle)
     mount("tmpfs", "/dev/pts", quiet | MS_RDONLY, "size=4096")
     try:
         mount("proc", "/proc", quiet | MS_NOEXEC)

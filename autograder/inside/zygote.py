@@ -77,7 +77,7 @@ def become_box(shell: Any, config: dict, descriptors: list[int], user: int) -> N
     from .runner import serve
 
     if config["walls"] == "namespaces":
-        private_folders(config["scratch"])
+        private_folders(config["scratch"], config["kept"])
     reply, reading, writing = descriptors
     os.dup2(reading, 0)
     os.dup2(writing, 1)

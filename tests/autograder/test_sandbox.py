@@ -263,3 +263,25 @@ def test_a_figure_becomes_a_picture_as_in_jupyter(sandbox, last):
         assert box.run(f"import matplotlib.pyplot as plt\n{last}")["pictures"]
     finally:
         box.close()
+
+
+def test_a_python_beneath_tmp_is_seen_and_cannot_be_changed(sandbox, monkeypatch, tmp_path):
+    """A clone in /tmp has its environment there, where each box has a folder of its own."""
+    if not tmp_path.is_relative_to("/tmp"):
+        pytest.skip(f"temporary folders are not beneath /tmp here but at {tmp_path}")
+    from autograder import sandbox as walls
+
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "late_import.py").write_text("answer = 42")
+    (tmp_path / "secret.txt").write_text("hidden")
+    before = walls._prefixes()
+    monkeypatch.setattr(walls, "_prefixes", lambda: [*before, str(tmp_path / "python")])
+    box = sandbox.start(forbid=("torch", "scipy", "no_such_package"))  # a parent of its own, with this folder
+    try:
+        told = box.run(f"import sys\nsys.path.append({str(tmp_path / 'python')!r})\nimport late_import")
+        assert told["error"] is None
+        for attempt in (f"open({str(tmp_path / 'python' / 'x')!r}, 'w')", f"open({str(tmp_path / 'secret.txt')!r})"):
+            assert box.run(attempt)["error"]["type"] in ("OSError", "PermissionError", "FileNotFoundError")
+        assert box.run("open('/tmp/own.txt', 'w').write('x')")["error"] is None
+    finally:
+        box.close()
