@@ -102,13 +102,13 @@ PLOT = "plt.plot(X[:, 0], X[:, 1], 'o')\nplt.title('{title}')\nplt.show()"
 
 def with_torch(question: Question) -> Question:
     """The same question, its answers computed with tensors."""
-    lead = ", ".join(f"torch.as_tensor({name})" for name in question.arguments.split(", ") if name in ("x", "s"))
-    if not lead:
+    names = [name for name in question.arguments.split(", ") if name in ("x", "s")]
+    if not names:
         return question
-    first = question.arguments.split(", ")[0]
+    values = ", ".join(f"torch.as_tensor({name}).clone().numpy()" for name in names)
 
     def through(body: str) -> str:
-        return f"(lambda {first}: {body})({lead}.clone().numpy())"
+        return f"(lambda {', '.join(names)}: {body})({values})"
 
     bodies = (through(body) for body in (question.right, question.unusual, question.wrong))
     return Question(question.name, question.arguments, *bodies, question.test)
