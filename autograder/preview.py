@@ -30,7 +30,8 @@ def execute_solutions(assignment: str, folder: Path) -> list[Path]:
     for path in source_files(assignment):
         notebook = to_notebook([_readable(cell) for cell in read_source(path)])
         try:
-            NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3").execute()
+            # With widgets' state kept, a page that is read offline shows nothing in their place, not even a picture.
+            NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", store_widget_state=False).execute()
         except CellExecutionError as error:
             raise CourseError(f"{path.name} must run from top to bottom, got {error.ename}: {error.evalue}") from error
         finally:
