@@ -8,6 +8,7 @@ import ast
 from collections.abc import Container, Iterator
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+MAX_READ = 200_000  # characters of a notebook's code: more would take the judge longer than the second run
 SHARED_STATE = {
     "builtins",
     "ctypes",
@@ -30,6 +31,15 @@ CHANGES = (*SETTINGS, *METHODS, *TENSORS, "add", "discard", "itemset")
 
 def may_disturb(others: list[str], own: str, shared: list[str]) -> bool:
     """True if one of the answers `others` may change what the answer `own` meets. shared : the course's own cells"""
+    if sum(map(len, [own, *others, *shared])) > MAX_READ:
+        return True
+    try:
+        return _may_disturb(others, own, shared)
+    except RecursionError:  # nested too deeply to be read
+        return True
+
+
+def _may_disturb(others: list[str], own: str, shared: list[str]) -> bool:
     mine, ours = _parsed(own), [tree for tree in map(_parsed, shared) if tree]
     if mine is None:
         return False  # it does not even run

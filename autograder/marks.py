@@ -80,8 +80,11 @@ def text_marks(text: str) -> list[Mark]:
 def code_marks(source: str, given: Iterable[str] = ()) -> list[Mark]:
     """Return the marks on one code cell, each flag once. given : names that the course's own cells define"""
     found: dict[str, str] = {}
-    for flag, detail in _code_marks(source, {*GIVEN, *given}):
-        found.setdefault(flag, detail)
+    try:
+        for flag, detail in _code_marks(source, {*GIVEN, *given}):
+            found.setdefault(flag, detail)
+    except RecursionError:  # one expression of a thousand terms: Python may run it, no person wrote it
+        found.setdefault("hidden_code", "it is nested too deeply to be read")
     return list(found.items())
 
 

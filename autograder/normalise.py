@@ -7,6 +7,7 @@ when an editor stripped the metadata, by cell id or function name), and everythi
 import ast
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +81,7 @@ def _parsed(raw: bytes, flags: list[Flag]) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs) and not any(flag == "duplicate_keys" for flag, _ in flags):
-            twice = next(key for key, _ in pairs if sum(key == other for other, _ in pairs) > 1)
+            twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
             flags.append(("duplicate_keys", f"the key {twice[:40]!r} stands twice in one object; the last one counts"))
         return made
 

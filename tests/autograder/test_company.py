@@ -52,3 +52,8 @@ def test_whatever_reaches_out_of_its_cell_may_have_done_it(other):
 
 def test_an_answer_that_does_not_parse_is_nobody_elses_fault():
     assert not may_disturb(HARMFUL, "def net(:\n", SHARED)
+
+
+@pytest.mark.parametrize("terms", [1_500, 2_500, 60_000])
+def test_what_is_too_deep_or_too_long_to_read_may_have_done_it(terms):
+    assert may_disturb(["x = " + "+".join(["'a'"] * terms)], OWN, SHARED)

@@ -166,3 +166,20 @@ def test_a_damaged_notebook_never_raises(data):
 def test_damaged_bytes_never_raise(position, noise):
     raw = json.dumps(handed_in()).encode()
     parse_answers(raw[:position] + noise + raw[position + len(noise) :], TEMPLATE)
+
+
+@pytest.mark.parametrize("terms", [1_500, 2_500, 20_000])
+@pytest.mark.parametrize("opening", ["__import__(", "x = (", "def f(x): return ("])
+def test_code_too_deep_to_be_read_is_a_mark_and_no_crash(terms, opening):
+    source = opening + "+".join(["'a'"] * terms) + ")"
+    notebook = copy.deepcopy(TEMPLATE)
+    notebook.cells[3].source = source
+    answers = parse_answers(nbformat.writes(notebook).encode(), TEMPLATE)
+    assert answers.fault == ""
+    assert answers.cells["t-f"] == source
+
+
+def test_a_key_that_stands_twice_among_many_is_found_without_comparing_all_with_all():
+    many = ",".join(f'"k{n}":0' for n in range(300_000))  # all with all would take hours
+    answers = parse_answers(f'{{"cells": [], "nbformat": 4, "metadata": {{{many},"k299999":1}}}}'.encode(), TEMPLATE)
+    assert "duplicate_keys" in {name for name, _ in answers.flags}
