@@ -112,14 +112,15 @@ class Box:
             self.close()
             raise BoxFault(f"the box did not start: {error}") from error
 
-    def run(self, source: str, seconds: float | None = None) -> dict:
+    def run(self, source: str, seconds: float | None = None, *, draw: bool = False) -> dict:
         """Run one cell. Returns the child's report: "error" (None or a description), "text", "results", "pictures".
 
         seconds : CPU time that it may take, if not the limit of a cell
+        draw : its figures: only where somebody will look at them, for one takes longer than most answers
         """
         start, budget = time.monotonic(), self._budget(seconds or self.limits.cell)
         try:
-            self._send({"op": "run", "source": source}, [], budget)
+            self._send({"op": "run", "source": source, "draw": draw}, [], budget)
             reply, _ = self._receive(budget)
         finally:
             self.purse.left -= time.monotonic() - start

@@ -138,7 +138,7 @@ def generated(assignment: str, *, names: list[str] | None = None) -> list[Tally]
         cells = read_source(path)
         tally = _empty_tally(path)
         run = [(cell.grade_id, cell.text) for cell in cells if cell.role in ("setup", "solution")]
-        student = Student(sandbox, run, ())
+        student = Student(sandbox, run, frozenset(), ())
         for cell in cells:
             if cell.role == "solution":
                 _try_mutants(tally, cell, cells, student)

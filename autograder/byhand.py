@@ -4,9 +4,12 @@ nbgrader asks for a second look at every cell with points by hand whenever a not
 when the answer or its score changed; otherwise it buries the instructor, and the first look still holds.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import nbformat
+from nbformat import NotebookNode
 
 from .course import Course
 from .results import Row, StudentResult
@@ -20,13 +23,28 @@ def manual_scores(course: Course, assignment: str) -> dict[str, dict[Cell, float
 
     scores: dict[str, dict[Cell, float]] = {}
     with Gradebook(course.database) as book:
-        for submission in book.assignment_submissions(assignment):
-            for notebook in submission.notebooks:
-                for grade in notebook.grades:
-                    if grade.manual_score is not None:
-                        mine = scores.setdefault(submission.student.id, {})
-                        mine[notebook.name, grade.cell.name] = float(grade.manual_score)
+        for student, notebook, cell, grade in _by_hand(book, assignment):
+            scores.setdefault(student, {})[notebook, cell] = float(grade.manual_score)
     return scores
+
+
+def _by_hand(book: Any, assignment: str, student: str = "") -> Iterator[tuple[str, str, str, Any]]:
+    """Yield (student, notebook, grade_id, nbgrader's grade) of every cell with points by hand, in one query.
+
+    student : "" for all
+    """
+    from nbgrader.api import Assignment, BaseCell, Grade, Notebook, SubmittedAssignment, SubmittedNotebook
+
+    query = (
+        book.db.query(SubmittedAssignment.student_id, Notebook.name, BaseCell.name, Grade)
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .join(BaseCell, BaseCell.id == Grade.cell_id)
+        .filter(Assignment.name == assignment, Grade.manual_score.is_not(None))
+    )
+    yield from query.filter(SubmittedAssignment.student_id == student) if student else query
 
 
 def with_manual_scores(result: StudentResult, manual: dict[Cell, float]) -> StudentResult:
@@ -43,48 +61,29 @@ def with_manual_scores(result: StudentResult, manual: dict[Cell, float]) -> Stud
     return replace(result, rows=[scored(row) for row in result.rows])
 
 
-def reviewed(course: Course, assignment: str, student: str) -> dict[Cell, tuple[float | None, str]]:
-    """Return {(notebook, grade_id): (machine's score, answer)} of the cells by hand that wait for nobody."""
-    from nbgrader.api import Gradebook, MissingEntry
+def reviewed(book: Any, course: Course, assignment: str, student: str) -> dict[Cell, tuple[float | None, str]]:
+    """Return {(notebook, grade_id): (machine's score, answer)} of the cells by hand that wait for nobody.
 
-    with Gradebook(course.database) as book:
-        try:
-            submission = book.find_submission(assignment, student)
-        except MissingEntry:
-            return {}
-        settled = {
-            (notebook.name, grade.cell.name): grade.auto_score
-            for notebook in submission.notebooks
-            for grade in notebook.grades
-            if grade.manual_score is not None and not grade.needs_manual_grade
-        }
-    answers = _answers(course, assignment, student, {notebook for notebook, _ in settled})
-    return {cell: (score, answers.get(cell, "")) for cell, score in settled.items()}
-
-
-def settle(course: Course, assignment: str, student: str, before: dict[Cell, tuple[float | None, str]]) -> None:
-    """Let the points by hand stand where the machine's score and the answer are what they were `before`."""
-    from nbgrader.api import Gradebook
-
-    if not before:
-        return
-    answers = _answers(course, assignment, student, {notebook for notebook, _ in before})
-    with Gradebook(course.database) as book:
-        for (notebook, cell), (score, answer) in before.items():
-            grade = book.find_grade(cell, notebook, assignment, student)
-            if grade.auto_score == score and answers.get((notebook, cell), "") == answer:
-                grade.needs_manual_grade = False
-        book.db.commit()
-
-
-def _answers(course: Course, assignment: str, student: str, notebooks: set[str]) -> dict[Cell, str]:
-    """Return what the graded notebooks hold in written answers. The text of a test cell is the course's own."""
-    found = {}
-    for name in notebooks:
+    book : nbgrader's gradebook, open
+    """
+    found = {
+        (notebook, cell): grade.auto_score
+        for _, notebook, cell, grade in _by_hand(book, assignment, student)
+        if not grade.needs_manual_grade
+    }
+    answers: dict[Cell, str] = {}
+    for name in {notebook for notebook, _ in found}:
         path = course.autograded(student, assignment) / f"{name}.ipynb"
         if path.is_file():
-            for cell in nbformat.read(path, as_version=4).cells:
-                meta = cell.metadata.get("nbgrader", {})
-                if meta.get("grade") and meta.get("solution"):
-                    found[name, meta["grade_id"]] = cell.source
+            answers |= written(name, nbformat.read(path, as_version=4))
+    return {cell: (score, answers.get(cell, "")) for cell, score in found.items()}
+
+
+def written(name: str, notebook: NotebookNode) -> dict[Cell, str]:
+    """Return what a graded notebook holds in written answers. The text of a test cell is the course's own."""
+    found = {}
+    for cell in notebook.cells:
+        meta = cell.metadata.get("nbgrader", {})
+        if meta.get("grade") and meta.get("solution"):
+            found[name, meta["grade_id"]] = cell.source
     return found

@@ -6,6 +6,8 @@ Nothing is decided here but whether to try again. When in doubt the answer is ye
 
 import ast
 from collections.abc import Container, Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MAX_READ = 200_000  # characters of a notebook's code: more would take the judge longer than the second run
@@ -44,21 +46,31 @@ def _may_disturb(others: list[str], own: str, shared: list[str]) -> bool:
     if mine is None:
         return False  # it does not even run
     used = {node.id for node in ast.walk(mine) if isinstance(node, ast.Name)} | _bound(mine)
-    imports = {ast.unparse(node): _names(node) for tree in [mine, *ours] for node in ast.walk(tree) if _is_import(node)}
-    return any(_disturbs(other, used, imports) for other in others)
+    nodes = [node for tree in [mine, *ours] for node in ast.walk(tree) if _is_import(node)]
+    imports = frozenset((ast.unparse(node), frozenset(_names(node))) for node in nodes)
+    return any(effects.outside or effects.bound & used for effects in (_effects(other, imports) for other in others))
 
 
-def _disturbs(text: str, used: set[str], imports: dict[str, set[str]]) -> bool:
+class Effects(NamedTuple):
+    """bound : the global names that a cell binds; outside : True if it may change what was not made there"""
+
+    bound: frozenset[str]
+    outside: bool
+
+
+@lru_cache(maxsize=200)
+def _effects(text: str, imports: frozenset[tuple[str, frozenset[str]]]) -> Effects:
+    """Return what a cell does to others. Kept, because every failed question of a notebook asks for it again.
+
+    imports : (an import's words, the names it binds) of the cells beside it
+    """
     tree = _parsed(text)
     if tree is None:  # IPython's own syntax may do anything; Python that does not parse does nothing
-        return any(line.lstrip().startswith(("%", "!", "?")) for line in text.splitlines())
-    bound = _bound(tree, imports)
-    if bound & used:
-        return True
-    libraries = set().union(*imports.values(), *map(_names, filter(_is_import, ast.walk(tree))))
-    return any(map(_reaches_out, ast.walk(tree))) or any(
-        _changes_outside(tree, frozenset(bound - libraries), libraries)
-    )
+        return Effects(frozenset(), any(line.lstrip().startswith(("%", "!", "?")) for line in text.splitlines()))
+    bound = frozenset(_bound(tree, {words for words, _ in imports}))
+    libraries = set().union(*(names for _, names in imports), *map(_names, filter(_is_import, ast.walk(tree))))
+    outside = any(map(_reaches_out, ast.walk(tree))) or any(_changes_outside(tree, bound - libraries, libraries))
+    return Effects(bound, outside)
 
 
 def _parsed(text: str) -> ast.Module | None:

@@ -1,6 +1,7 @@
 """Write results into nbgrader's gradebook through nbgrader's own scorer. One writer, one thread."""
 
 import contextlib
+import copy
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 from sqlalchemy.exc import SQLAlchemyError
 
-from .byhand import reviewed, settle
+from .byhand import reviewed, written
 from .collect import Submission
 from .course import Course, CourseError, nbgrader_config
 from .defang import Shown, markdown, panel, plain, shown
@@ -38,23 +39,23 @@ class GradeBook:
 
         Raises CourseError where disk or database refuse; then nothing of this student is in the database.
         """
-        seen = reviewed(self.course, self.assignment, submission.student)
         folder = self.course.autograded(submission.student, self.assignment)
         notebooks = {part.template.name: executed(part) for part in graded}
         try:
-            seen = reviewed(self.course, self.assignment, submission.student)
-            for name, notebook in notebooks.items():
-                write_atomically(folder / f"{name}.ipynb", nbformat.writes(notebook))
             with self._transaction() as book:
+                seen = reviewed(book, self.course, self.assignment, submission.student)
+                for name, notebook in notebooks.items():
+                    write_atomically(folder / f"{name}.ipynb", nbformat.writes(notebook))
                 book.update_or_create_student(submission.student)
                 row = book.update_or_create_submission(self.assignment, submission.student)
                 sheets = {sheet.name: _Sheet(sheet, self._cell_names(book)) for sheet in row.notebooks}
                 for part in graded:
                     self._score(notebooks[part.template.name], sheets[part.template.name], part)
-            settle(self.course, self.assignment, submission.student, seen)
+                for (name, cell), before in seen.items():
+                    if name in notebooks:
+                        sheets[name].settle(cell, before, written(name, notebooks[name]).get((name, cell), ""))
         except (OSError, SQLAlchemyError) as error:
             raise CourseError(f"the grades of {submission.student} could not be written: {_short(error)}") from error
-        settle(self.course, self.assignment, submission.student, seen)
 
     def _cell_names(self, book: Any) -> dict[str, str]:
         """{row id: grade_id} of the assignment's cells, asked once for the whole class."""
@@ -113,6 +114,12 @@ class _Sheet:
     def find_comment(self, cell: str, *_: str) -> Any:
         return self.comments[cell]
 
+    def settle(self, cell: str, before: tuple[float | None, str], answer: str) -> None:
+        """Let points by hand stand if the machine's score and the answer are what they were before."""
+        grade = self.grades[cell]
+        if (grade.auto_score, answer) == before:
+            grade.needs_manual_grade = False
+
     def commit(self) -> None:
         """The scorer commits each cell; the whole student is committed once, by `GradeBook.store`."""
 
@@ -123,8 +130,7 @@ def _short(error: Exception) -> str:
 
 def executed(part: Graded) -> NotebookNode:
     """Return the notebook for nbgrader: the student's answers, what they showed, and the judge's outcome as outputs."""
-    notebook = nbformat.from_dict(part.template.notebook)
-    notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
+    notebook = copy.deepcopy(part.template.notebook)
     verdicts = {v["grade_id"]: v for v in part.record.get("verdicts", [])}
     reports = part.record.get("shown", {})
     for cell in notebook.cells:
@@ -140,20 +146,24 @@ def executed(part: Graded) -> NotebookNode:
     return notebook
 
 
+def _output(kind: str, **fields: Any) -> NotebookNode:
+    """Return an output of a cell. nbformat checks the notebook as a whole when it is written, so not this one too."""
+    return nbformat.from_dict({"output_type": kind, **fields})
+
+
+def _display(data: dict[str, str]) -> NotebookNode:
+    return _output("display_data", data=data, metadata={})
+
+
 def _shown(report: Shown) -> list[NotebookNode]:
-    outputs = []
-    if report.text:
-        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=report.text))
-    for picture in report.pictures:
-        outputs.append(nbformat.v4.new_output("display_data", data={"image/png": picture, "text/plain": "a figure"}))
-    if report.error:
-        outputs.append(_error(*report.error))
-    return outputs
+    outputs = [_output("stream", name="stdout", text=report.text)] if report.text else []
+    outputs += [_display({"image/png": picture, "text/plain": "a figure"}) for picture in report.pictures]
+    return outputs + ([_error(*report.error)] if report.error else [])
 
 
 def _error(name: str, message: str) -> NotebookNode:
     name, message = plain(name)[:80], plain(message)[:500]
-    return nbformat.v4.new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
+    return _output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
 
 
 def _panel(data: dict) -> dict[str, str]:
@@ -167,8 +177,6 @@ def _outcome(verdict: dict | None, part: Graded) -> list[NotebookNode]:
         return [_error(part.answers.fault or "infra_error", str(reason))]
     if verdict["status"] == "infra_error" or (not verdict["outputs"] and not verdict["points"]):
         return [_error(verdict["status"], verdict["message"])]
-    panels = [nbformat.v4.new_output("display_data", data=_panel(output["data"])) for output in verdict["outputs"]]
-    score = nbformat.v4.new_output(
-        "execute_result", data={"text/plain": repr(float(verdict["points"]))}, execution_count=None
-    )
-    return [*panels, score]
+    score = {"text/plain": repr(float(verdict["points"]))}
+    panels = [_display(_panel(output["data"])) for output in verdict["outputs"]]
+    return [*panels, _output("execute_result", data=score, metadata={}, execution_count=None)]

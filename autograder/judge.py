@@ -53,6 +53,12 @@ class Job:
         return tuple((cell["grade_id"], cell["source"]) for cell in leading if cell["role"] == "setup")
 
     @property
+    def asked(self) -> list[dict]:
+        """The cells up to the last that is a student's or judges one: no score can hang on what follows."""
+        last = max((n for n, cell in enumerate(self.cells) if cell["role"] in ("solution", "tests")), default=-1)
+        return self.cells[: last + 1]
+
+    @property
     def walls(self) -> Sandbox:
         """The sandbox that it asks for."""
         data = Path(self.sandbox["data"]) if self.sandbox["data"] else None
@@ -96,7 +102,7 @@ def judge(job: Job, shell: Any = None) -> dict:
     os.environ[SEAL] = job.seal  # of this process: a box inherits nothing
     session = Session(job, shell)
     try:
-        for cell in job.cells:
+        for cell in job.asked:
             if cell["role"] == "setup" and cell["grade_id"] not in ran:
                 _trusted(shell, cell["grade_id"], cell["source"])
             elif cell["role"] == "tests":
@@ -131,7 +137,8 @@ class Session:
         self.flags: list[tuple[str, str]] = []
 
     def _student(self, cells: list[tuple[str, str]]) -> Student:
-        return Student(self.job.walls, cells, tuple(self.job.forbid), self.job.prefix, self.loading)
+        answers = frozenset(cell["grade_id"] for cell in self.job.cells if cell["role"] == "solution")
+        return Student(self.job.walls, cells, answers, tuple(self.job.forbid), self.job.prefix, self.loading)
 
     def ask(self, cell: dict) -> None:
         """Judge one test cell. Where time ran out, the next question still gets a little: it may be a quick one."""
@@ -211,7 +218,7 @@ def _cells(job: Job, question: str = "") -> list[tuple[str, str]]:
     """The cells to run: all, or those that a question shares with all others and its own."""
     judged = {c["grade_id"].removesuffix(TESTS_SUFFIX) for c in job.cells if c["role"] == "tests"}
     others = judged - {question} if question else set()
-    run = [c for c in job.cells if c["role"] in ("setup", "solution") and c["grade_id"] not in others]
+    run = [c for c in job.asked if c["role"] in ("setup", "solution") and c["grade_id"] not in others]
     return [(c["grade_id"], c["source"]) for c in run]
 
 
@@ -227,11 +234,12 @@ def set_up(prefix: Prefix) -> Any:
 def _with_extras(job: Job) -> list[tuple[str, str]]:
     """The cells again, with the student's own cells where they stood."""
     cells = []
-    for index, cell in enumerate(job.cells):
+    for index, cell in enumerate(job.asked):
         if cell["role"] in ("setup", "solution"):
             cells.append((cell["grade_id"], cell["source"]))
         cells += [(f"extra-{n}", source) for n, (at, source) in enumerate(job.extras) if at == index]
-    return cells
+    after = [(f"extra-{n}", source) for n, (at, source) in enumerate(job.extras) if at >= len(job.asked)]
+    return cells + after
 
 
 def _trusted(shell: Any, grade_id: str, source: str) -> None:

@@ -121,11 +121,11 @@ def apply_policy(course: Course, assignment: str) -> dict[str, Lateness]:
             student = submission.student.id
             if policy is not None:
                 _apply(policy, submission, student, handed_in(course, assignment, student))
-            book.db.commit()
             taken = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
             seconds = submission.total_seconds_late if submission.assignment.duedate is not None else 0.0
             known = submission.assignment.duedate is None or submission.timestamp is not None
             found[student] = Lateness(seconds / DAY, taken, known)
+        book.db.commit()
     return found
 
 

@@ -33,6 +33,7 @@ NAMES = {
     "disk_limit": "shared_memory SharedMemory memfd_create fallocate",
     "stdin_read": "getpass sys.stdin",
 }
+NAMED = re.compile(r"\.(?:" + "|".join(re.escape(name) for names in NAMES.values() for name in names.split()) + r")\.")
 # Text in the code.
 WORDS = {
     "file_probe": r"\.\./\.\.|^/(etc|proc|root|home|srv|var|work|course|autograder|sys)\b|/submitted|source/\*\*",
@@ -168,9 +169,11 @@ def _dotted(node: ast.AST, modules: dict[str, str]) -> str:
 
 
 def _named(dotted: str) -> Iterator[Mark]:
-    for flag, names in NAMES.items():
-        if any(f".{dotted}.".find(f".{name}.") >= 0 for name in names.split()):
-            yield flag, f"it uses {dotted[:80]}"
+    whole = f".{dotted}."
+    if NAMED.search(whole):  # rarely: most names of an honest answer are nobody's business
+        for flag, names in NAMES.items():
+            if any(f".{name}." in whole for name in names.split()):
+                yield flag, f"it uses {dotted[:80]}"
 
 
 def _library(module: str) -> Iterator[Mark]:

@@ -14,6 +14,7 @@ LEAST_SECONDS = 15.0  # wall time of a question, or of all its cells, when the n
 class Student:
     """The student's side of a session: a box that has run their cells, started again when it died.
 
+    answers : ids of the cells whose figures are kept, no others are drawn
     `skipped` holds cells that ended a box while running: they are left out of the next one.
     """
 
@@ -21,11 +22,12 @@ class Student:
         self,
         sandbox: Sandbox,
         cells: list[tuple[str, str]],
+        answers: frozenset[str],
         forbid: tuple[str, ...],
         prefix: Prefix = (),
         loading: Purse | None = None,
     ) -> None:
-        self.sandbox, self.cells, self.forbid = sandbox, cells, forbid
+        self.sandbox, self.cells, self.answers, self.forbid = sandbox, cells, answers, forbid
         # Only what every student's box begins with can have run in its parent.
         self.prefix = prefix if tuple(cells[: len(prefix)]) == prefix else ()
         self.box: Box | None = None
@@ -43,14 +45,14 @@ class Student:
                 if grade_id in self.skipped:
                     continue
                 try:
-                    self.shown[grade_id] = _told(self._load(box, source))
+                    self.shown[grade_id] = _told(self._load(box, source, draw=grade_id in self.answers))
                 except LimitReached as stop:
                     self.skipped.add(grade_id)
                     self.shown[grade_id] = _told({"error": {"type": "Stopped", "message": str(stop)}})
                     break
         return self.box
 
-    def _load(self, box: Box, source: str) -> dict:
+    def _load(self, box: Box, source: str, *, draw: bool) -> dict:
         """Run one cell. Its time is not the question's that happens to ask first: all cells have a purse of their own.
 
         When that is empty a cell still gets a little, so that one without end does not cost the others.
@@ -58,7 +60,7 @@ class Student:
         asked, self.purse.left = self.purse.left, max(LEAST_SECONDS, self.loading.left)
         before = self.purse.left
         try:
-            return box.run(source)
+            return box.run(source, draw=draw)
         finally:
             self.loading.left -= before - self.purse.left
             self.purse.left = asked

@@ -61,12 +61,14 @@ def show_figures(shell: Any) -> None:
     configure_inline_support(shell, "module://matplotlib_inline.backend_inline")
 
 
-def run_cell(shell: Any, source: str) -> dict:
-    """Run one cell; return whether it raised, and what it showed, as nbformat-like outputs."""
+def run_cell(shell: Any, source: str, *, draw: bool) -> dict:
+    """Run one cell; return whether it raised, and what it showed, as nbformat-like outputs. draw : its figures, too"""
     from IPython.utils.capture import capture_output
+    from matplotlib_inline.config import InlineBackend
 
     from cs231n_lib.check.peer import describe_error
 
+    InlineBackend.instance(parent=shell).figure_formats = {"png"} if draw else set()
     with capture_output() as shown:
         result = shell.run_cell(source, store_history=False)
     error = result.error_before_exec or result.error_in_exec
@@ -114,7 +116,9 @@ def serve(shell: Any) -> None:
         request, buffers = pipes.read()
         try:
             reply, parts = (
-                (run_cell(shell, request["source"]), []) if request["op"] == "run" else peer.handle(request, buffers)
+                (run_cell(shell, request["source"], draw=request["draw"]), [])
+                if request["op"] == "run"
+                else peer.handle(request, buffers)
             )
         except BaseException as error:  # noqa: BLE001 KeyboardInterrupt and worse are results here
             reply, parts = {"error": describe_error(error)}, []

@@ -9,6 +9,7 @@ import array
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -43,12 +44,24 @@ def warm_up(config: dict) -> tuple[Any, dict]:
 
     shell, errors, before = make_shell(), {}, set(os.listdir("/tmp"))
     show_figures(shell)
+    draw_once()
     for grade_id, source in config["prefix"]:
-        report = run_cell(shell, source)
+        report = run_cell(shell, source, draw=False)
         if report["error"]:
             errors[grade_id] = report["error"]["message"][:200]
     left = sorted(set(os.listdir("/tmp")) - before - CACHES)
     return shell, {"threads": threads(), "errors": errors, "files": left[:20]}
+
+
+def draw_once() -> None:
+    """Draw a figure for nobody: what the first one looks up, fonts above all, every box then has."""
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.add_subplot(title="title")
+    axes.plot([0, 1], label="line")
+    axes.legend()
+    figure.savefig(io.BytesIO(), bbox_inches="tight")
 
 
 def threads() -> int:

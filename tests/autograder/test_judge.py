@@ -99,6 +99,29 @@ def test_stray_cells_of_the_student_do_not_reach_a_right_answer(make_job):
     assert verdicts(make_job((RIGHT, TESTS), extras=[(1, "%reset -f"), (2, "1/0")]))["q0-tests"]["points"] == 2.0
 
 
+def test_an_answer_after_the_last_question_is_found(make_job):
+    stub = "def f(x):\n    raise NotImplementedError()"
+    job = make_job((stub, TESTS), extras=[(3, RIGHT)])
+    job.cells.append({"role": "setup", "grade_id": "t-end", "source": "1 / 0", "points": 0.0})
+    assert verdicts(job)["q0-tests"]["points"] == 2.0
+
+
+def test_a_cell_of_the_course_behind_the_last_question_decides_nothing(make_job):
+    job = make_job((RIGHT, TESTS))
+    job.cells.append({"role": "setup", "grade_id": "t-end", "source": "1 / 0", "points": 0.0})
+    record = run(job)
+    assert [v["points"] for v in record["verdicts"]] == [2.0]
+    assert "t-end" not in record["shown"]
+
+
+def test_figures_are_drawn_where_they_are_kept_and_nowhere_else(make_job):
+    plot = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+    job = make_job((f"{RIGHT}\n{plot}", TESTS), (RIGHT, TESTS))
+    job.cells.insert(3, {"role": "setup", "grade_id": "t-plot", "source": plot, "points": 0.0})
+    shown = run(job)["shown"]
+    assert [len(shown[name]["pictures"]) for name in ("q0", "t-plot", "q1")] == [1, 0, 0]
+
+
 def test_seeds_differ_by_question_and_follow_the_secret():
     assert derive_seed("a", "q0") == derive_seed("a", "q0")
     assert len({derive_seed("a", "q0"), derive_seed("a", "q1"), derive_seed("b", "q0")}) == 3

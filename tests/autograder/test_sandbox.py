@@ -262,7 +262,8 @@ def test_cells_that_a_parent_cannot_run_for_its_boxes_run_in_the_box(sandbox, ce
 def test_a_figure_becomes_a_picture_as_in_jupyter(sandbox, last):
     box = sandbox.start(forbid=("torch", "scipy"))
     try:
-        assert box.run(f"import matplotlib.pyplot as plt\n{last}")["pictures"]
+        assert box.run(f"import matplotlib.pyplot as plt\n{last}", draw=True)["pictures"]
+        assert not box.run(last)["pictures"]
     finally:
         box.close()
 
