@@ -17,7 +17,10 @@ from .report import write_reports
 from .results import StudentResult, load, same_origin, save, summarise
 from .roster import Roster
 from .sandbox import MINIMUM, find_sandbox
-from .scheduler import write_atomically
+from .scheduler import remove_unfinished, write_atomically
+
+# Folders of a course in which this command alone writes; records are written by the workers.
+ONE_WRITER = ("collected", "autograded", "results", "standing", "feedback", "reports")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ def grade_folder(
     else:
         survey(folder, assignment, [], roster)
     sandbox = find_sandbox(allow_none=allow_none, minimum=minimum)
+    for name in ONE_WRITER:
+        remove_unfinished(course.root / name)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     ) as progress:

@@ -4,6 +4,7 @@ import atexit
 import hashlib
 import json
 import os
+import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -104,3 +105,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed commands had begun to write in `folder`. Only where nobody else is writing now."""
+    for path in folder.rglob(".*"):
+        if re.fullmatch(r"\..+\.\d+\.\d+", path.name):
+            path.unlink()

@@ -73,6 +73,9 @@ def _grades(root):
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(submissions, undisturbed, tmp_path):
     root = _course(tmp_path)
     command = [sys.executable, "-c", GRADE, str(root), str(submissions)]
+    torn = root / "autograded" / "half-0" / "a1" / ".N00_start_here.ipynb.8590.94335696502880"
+    torn.parent.mkdir(parents=True)
+    torn.write_text("{")  # what a command leaves that is killed while it writes
     for records in (1, 5, 9):  # moments by what is done, not by a clock
         run = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
         wait_for(lambda n=records, run=run: run.poll() is not None or len(list(root.glob("records/*.json"))) >= n, 200)
@@ -85,6 +88,8 @@ def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(submissions, un
     subprocess.run(command, cwd=REPOSITORY, check=True, timeout=500)
     assert _exports(root) == _exports(undisturbed)
     assert _grades(root) == _grades(undisturbed)
+    files = ({p.relative_to(r) for p in (r / "autograded").rglob("*")} for r in (root, undisturbed))
+    assert next(files) == next(files)
 
 
 def _runs(pid):
