@@ -102,7 +102,7 @@ class Box:
     purse: Purse = field(default_factory=lambda: Purse(float("inf")))
     functions: list[Callable] = field(default_factory=list)
     alive: bool = True
-    looked: float = 0.0  # when the clocks and the memory were read last
+    looked: float = field(default_factory=time.monotonic)  # when the clocks and the memory were read last
 
     def __post_init__(self) -> None:
         os.set_blocking(self.inmate.writing, False)

@@ -66,6 +66,8 @@ def reviewed(book: Any, course: Course, assignment: str, student: str) -> dict[C
 
     book : nbgrader's gradebook, open
     """
+    if not course.autograded(student, assignment).is_dir():
+        return {}  # nothing of theirs was graded before
     found = {
         (notebook, cell): grade.auto_score
         for _, notebook, cell, grade in _by_hand(book, assignment, student)
