@@ -16,22 +16,30 @@ import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
 from cs231n_lib.kernels.threads import run_tiles
-from cs231n_lib.kernels.winograd_transforms import POINTS, Plan, Strip
+from cs231n_lib.kernels.winograd_transforms import OUTPUTS, POINTS, Plan, Strip
 
 
 def winograd_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, C / groups, KH, KW) and b (F,)."""
     plan = Plan(geometry, x.shape[1], len(w), x.dtype)
-    u = plan.filters_to_points(w)  # (points, G, C / G, F / G)
+    u = plan.filters_to_points(w)  # (J, I, G, C / G, F / G)
     out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
-    at_one = POINTS.index(1.0) * (plan.columns.points + 1)  # adding b here adds b to every output: 1 to any power is 1
+    one = POINTS.index(1.0)  # adding b at the point (1, 1) adds b to every output: 1 to any power is 1
 
     def task(strip: Strip) -> None:
-        v = plan.pixels_to_points(x, strip)
-        m = np.empty((*v.shape[:2], v.shape[2] // x.shape[1] * len(w)), x.dtype)
-        np.matmul(plan.split_groups(v, x.shape[1]), u, out=plan.split_groups(m, len(w)))
-        m[at_one].reshape(-1, len(w))[...] += b
-        plan.points_to_outputs(m, out, strip)
+        wide_x = plan.widen_pixels(x, strip)
+        wide_out = plan.empty_wide(strip.height * OUTPUTS * geometry.dilation[0], len(out[strip.images]) * len(w))
+        x_tiles = plan.tile_rows(wide_x, strip.height, plan.rows.points)
+        out_tiles = plan.tile_rows(wide_out, strip.height, OUTPUTS)
+        v_tiles, v = plan.empty_points(strip, x.shape[1])
+        m_tiles, m = plan.empty_points(strip, len(w))
+        for j in range(plan.columns.points):
+            np.matmul(plan.row_pixels, x_tiles[j], out=v_tiles)
+            np.matmul(v, u[j], out=m)
+            if j == one:
+                m[one] += b.reshape(plan.groups, 1, -1)
+            np.matmul(plan.row_outputs, m_tiles, out=out_tiles[j])
+        plan.narrow_outputs(wide_out, out, strip)
 
     run_tiles(task, plan.strips(len(x)))
     return out
@@ -46,24 +54,39 @@ def winograd_backward(
     dU = V^T @ dM and dV = dM @ U^T, so dout is brought to the points once for both gradients.
     """
     plan = Plan(geometry, x.shape[1], len(w), x.dtype)
-    u_transposed = np.ascontiguousarray(plan.filters_to_points(w).swapaxes(2, 3))  # (points, G, F / G, C / G)
+    u_transposed = np.ascontiguousarray(plan.filters_to_points(w).swapaxes(3, 4))  # (J, I, G, F / G, C / G)
     dx = np.empty_like(x)
     strips = plan.strips(len(x))
+    overlap = plan.rows.taps - 1  # at most OUTPUTS, so a pixel lies under two tiles at most
 
-    def task(images: slice) -> np.ndarray | None:
-        du: np.ndarray | None = None
+    def task(images: slice) -> np.ndarray:
+        du = np.zeros((plan.columns.points, plan.rows.points, plan.groups, w.shape[1], len(w) // plan.groups), x.dtype)
+        part = np.empty(du.shape[1:], x.dtype)
         spill = None  # the tiles of one strip reach into the first pixel rows of the next
         for strip in strips:
-            if strip.images == images:
-                dm = plan.split_groups(plan.dout_to_points(dout, strip), len(w))
-                v = plan.pixels_to_points(x, strip)
-                part = plan.split_groups(v, x.shape[1]).swapaxes(2, 3) @ dm
-                du = part if du is None else np.add(du, part, out=du)
-                np.matmul(dm, u_transposed, out=plan.split_groups(v, x.shape[1]))  # v is dV from here on
-                del dm  # the largest array of a strip is not needed any more
-                spill = plan.points_to_pixels(v, dx, strip, spill)
+            if strip.images != images:
+                continue
+            wide_dout, wide_x = plan.widen_dout(dout, strip), plan.widen_pixels(x, strip)
+            dout_tiles = plan.tile_rows(wide_dout, strip.height, OUTPUTS)
+            x_tiles = plan.tile_rows(wide_x, strip.height, plan.rows.points)
+            dx_tiles = plan.tile_rows(wide_x, strip.height, OUTPUTS)
+            end = plan.tile_rows(wide_x[strip.height * OUTPUTS * plan.rows.dilation :], 1, overlap) if overlap else None
+            v_tiles, v = plan.empty_points(strip, x.shape[1])
+            dm_tiles, dm = plan.empty_points(strip, len(w))
+            shared = np.empty((strip.height, plan.rows.dilation, overlap, v_tiles.shape[3]), x.dtype)
+            for j in range(plan.columns.points):
+                np.matmul(plan.row_pixels, x_tiles[j], out=v_tiles)
+                np.matmul(plan.row_outputs.T, dout_tiles[j], out=dm_tiles)
+                du[j] += np.matmul(v.swapaxes(2, 3), dm, out=part)
+                np.matmul(dm, u_transposed[j], out=v)  # v is dV from here on
+                np.matmul(plan.row_pixels.T[:OUTPUTS], v_tiles, out=dx_tiles[j])
+                if overlap:
+                    np.matmul(plan.row_pixels.T[OUTPUTS:], v_tiles, out=shared)
+                    dx_tiles[j, 1:, :, :overlap] += shared[:-1]
+                    end[j, 0] = shared[-1]
+            spill = plan.narrow_pixels(wide_x, dx, strip, spill)
         return du
 
-    du = np.zeros((plan.points, plan.groups, w.shape[1], len(w) // plan.groups), x.dtype)
+    du = np.zeros((plan.columns.points, plan.rows.points, plan.groups, w.shape[1], len(w) // plan.groups), x.dtype)
     run_tiles(task, [strip.images for strip in strips if strip.first == 0], into=du)
     return dx, plan.points_to_filters(du)
