@@ -22,7 +22,7 @@ from cs231n_lib.kernels.winograd_transforms import OUTPUTS, POINTS, Plan, Strip
 def winograd_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, C / groups, KH, KW) and b (F,)."""
     plan = Plan(geometry, x.shape[1], len(w), x.dtype)
-    u = plan.filters_to_points(w)  # (J, I, G, C / G, F / G)
+    u = np.ascontiguousarray(plan.filters_to_points(w).swapaxes(3, 4))  # (J, I, G, C / G, F / G)
     out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
     one = POINTS.index(1.0)  # adding b at the point (1, 1) adds b to every output: 1 to any power is 1
 
@@ -54,18 +54,14 @@ def winograd_backward(
     dU = V^T @ dM and dV = dM @ U^T, so dout is brought to the points once for both gradients.
     """
     plan = Plan(geometry, x.shape[1], len(w), x.dtype)
-    u_transposed = np.ascontiguousarray(plan.filters_to_points(w).swapaxes(3, 4))  # (J, I, G, F / G, C / G)
+    u = plan.filters_to_points(w)  # (J, I, G, F / G, C / G)
     dx = np.empty_like(x)
-    strips = plan.strips(len(x))
     overlap = plan.rows.taps - 1  # at most OUTPUTS, so a pixel lies under two tiles at most
 
-    def task(images: slice) -> np.ndarray:
-        du = np.zeros((plan.columns.points, plan.rows.points, plan.groups, w.shape[1], len(w) // plan.groups), x.dtype)
-        part = np.empty(du.shape[1:], x.dtype)
-        spill = None  # the tiles of one strip reach into the first pixel rows of the next
+    def task(strips: list[Strip]) -> np.ndarray:
+        du, part = np.empty_like(u), np.empty_like(u[0])
+        spill = None
         for strip in strips:
-            if strip.images != images:
-                continue
             wide_dout, wide_x = plan.widen_dout(dout, strip), plan.widen_pixels(x, strip)
             dout_tiles = plan.tile_rows(wide_dout, strip.height, OUTPUTS)
             x_tiles = plan.tile_rows(wide_x, strip.height, plan.rows.points)
@@ -77,8 +73,11 @@ def winograd_backward(
             for j in range(plan.columns.points):
                 np.matmul(plan.row_pixels, x_tiles[j], out=v_tiles)
                 np.matmul(plan.row_outputs.T, dout_tiles[j], out=dm_tiles)
-                du[j] += np.matmul(v.swapaxes(2, 3), dm, out=part)
-                np.matmul(dm, u_transposed[j], out=v)  # v is dV from here on
+                if strip is strips[0]:
+                    np.matmul(dm.swapaxes(2, 3), v, out=du[j])
+                else:
+                    du[j] += np.matmul(dm.swapaxes(2, 3), v, out=part)
+                np.matmul(dm, u[j], out=v)  # v is dV from here on
                 np.matmul(plan.row_pixels.T[:OUTPUTS], v_tiles, out=dx_tiles[j])
                 if overlap:
                     np.matmul(plan.row_pixels.T[OUTPUTS:], v_tiles, out=shared)
@@ -87,6 +86,6 @@ def winograd_backward(
             spill = plan.narrow_pixels(wide_x, dx, strip, spill)
         return du
 
-    du = np.zeros((plan.columns.points, plan.rows.points, plan.groups, w.shape[1], len(w) // plan.groups), x.dtype)
-    run_tiles(task, [strip.images for strip in strips if strip.first == 0], into=du)
+    du = np.zeros_like(u)
+    run_tiles(task, plan.tasks(len(x)), into=du)
     return dx, plan.points_to_filters(du)

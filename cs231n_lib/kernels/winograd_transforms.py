@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
+from cs231n_lib.kernels.products import SMALL
 from cs231n_lib.kernels.threads import split_batch
 
 STRIP_BYTES = 5 << 19  # the half-way arrays of one strip: measured best near 2.5 MB
@@ -26,6 +28,7 @@ BLOCK = 8  # tiles along the width that one banded matrix serves: its zeros cost
 MIN_DEPTH = 128  # shorter rows leave the transforms waiting for calls
 OUTPUTS = 4  # m: larger m saves more products and loses more digits
 MIN_ROWS = 64  # fewer tiles leave the products waiting for the filters
+TASKS = 8  # of the backward pass: more would add up more dU, fewer would leave workers idle
 SKEW = 16  # numbers left free at the end of a row to break a stride that is a power of two
 # Small points of either sign keep the powers small: rounding errors grow with them.
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
@@ -109,13 +112,15 @@ class Plan:
         row_matrices, column_matrices = winograd_matrices(self.rows.taps), winograd_matrices(self.columns.taps)
         self.row_outputs, self.row_pixels = (row_matrices[k].astype(dtype) for k in (0, 2))
         self.column_outputs, self.column_pixels = (column_matrices[k].astype(dtype) for k in (0, 2))
-        self.filter_points = np.einsum("jl,ik->jikl", column_matrices[1], row_matrices[1]).astype(dtype)
+        both = np.einsum("jl,ik->jikl", column_matrices[1], row_matrices[1])
+        self.filter_points = both.reshape(self.columns.points * self.rows.points, -1).astype(dtype)
 
     def strips(self, batch: int) -> list[Strip]:
         """Cut the batch into images x tile rows whose half-way arrays fit in cache."""
         tiles = self.rows.tiles * self.rows.dilation * self.columns.tiles * self.columns.dilation
         per_image = self.rows.padded_out * self.columns.points * self._across(self.channels + self.filters)
-        fit = STRIP_BYTES // (per_image * self.dtype.itemsize)
+        per_product = tiles * (self.channels // self.groups) * (self.filters // self.groups)
+        fit = min(STRIP_BYTES // (per_image * self.dtype.itemsize), SMALL // per_product)
         blocks = split_batch(batch, max(fit, -(-MIN_DEPTH // min(self.channels, self.filters)), -(-MIN_ROWS // tiles)))
         images = blocks[0].stop if blocks else 1
         per_pixel_row = self.columns.points * self._across(images * (self.channels + self.filters))
@@ -128,20 +133,22 @@ class Plan:
             for first in range(0, self.rows.tiles, height)
         ]
 
+    def tasks(self, batch: int) -> list[list[Strip]]:
+        """Share the strips among at most TASKS tasks, each of whole images: every task has a dU of its own."""
+        strips = self.strips(batch)
+        starts = [number for number, strip in enumerate(strips) if strip.first == 0]
+        starts = [*starts[:: -(-len(starts) // TASKS) or 1], len(strips)]
+        return [strips[start:stop] for start, stop in pairwise(starts)]
+
     def filters_to_points(self, w: np.ndarray) -> np.ndarray:
-        """Return U, shape (J, I, G, C / G, F / G), from w (F, C / G, KH, KW)."""
-        f, c, kernel_h, kernel_w = w.shape
-        taps = w.reshape(self.groups, f // self.groups, c, kernel_h * kernel_w).transpose(3, 0, 2, 1)
-        matrix = self.filter_points.reshape(-1, kernel_h * kernel_w)
-        u = matrix @ taps.reshape(kernel_h * kernel_w, -1)
-        return u.reshape(self.columns.points, self.rows.points, *taps.shape[1:])
+        """Return U, shape (J, I, G, F / G, C / G), from w (F, C / G, KH, KW)."""
+        u = self.filter_points @ w.reshape(-1, w.shape[2] * w.shape[3]).T
+        return u.reshape(self.columns.points, self.rows.points, self.groups, -1, w.shape[1])
 
     def points_to_filters(self, du: np.ndarray) -> np.ndarray:
-        """Return dw, shape (F, C / G, KH, KW), from dU (J, I, G, C / G, F / G): the adjoint of filters_to_points."""
-        matrix = self.filter_points.reshape(du.shape[0] * du.shape[1], -1)
-        dw = (matrix.T @ du.reshape(len(matrix), -1)).reshape(-1, *du.shape[2:])
-        shape = (self.filters, du.shape[3], self.rows.taps, self.columns.taps)
-        return dw.transpose(1, 3, 2, 0).reshape(shape)
+        """Return dw, shape (F, C / G, KH, KW), from dU: the adjoint of filters_to_points."""
+        dw = du.reshape(len(self.filter_points), -1).T @ self.filter_points
+        return dw.reshape(self.filters, du.shape[4], self.rows.taps, self.columns.taps)
 
     def widen_pixels(self, x: np.ndarray, strip: Strip) -> np.ndarray:
         """Return the strip's pixels, x (N, C, H, W), half-way: transformed along the width."""
@@ -206,7 +213,7 @@ class Plan:
         Pixel rows under the strip's last tiles and the next strip's first ones belong to both: they are returned, and
         passed in as `spill` for the next strip.
         """
-        if spill is not None:
+        if strip.first:
             wide[: len(spill)] += spill
         top = strip.first * OUTPUTS * self.rows.dilation - self.rows.pad
         complete = strip.height * OUTPUTS * self.rows.dilation
