@@ -11,6 +11,7 @@ from cs231n_lib.kernels.columns import columns_backward, columns_forward
 from cs231n_lib.kernels.depthwise import depthwise_backward, depthwise_forward
 from cs231n_lib.kernels.geometry import Geometry, Pair, as_pair, check_dout, check_float_array, output_size
 from cs231n_lib.kernels.pointwise import pointwise_backward, pointwise_forward
+from cs231n_lib.kernels.threads import one_blas_thread
 from cs231n_lib.kernels.winograd import winograd_backward, winograd_forward
 from cs231n_lib.kernels.winograd_transforms import transformed_bytes
 
@@ -61,7 +62,8 @@ def conv_forward_fast(
     """
     geometry = conv_geometry("conv_forward_fast", x, w, b, stride, pad, dilation, groups)
     x, w, b = np.ascontiguousarray(x), np.ascontiguousarray(w), np.ascontiguousarray(b)
-    out = _choose(x, w, geometry).forward(x, w, b, geometry)
+    with one_blas_thread:
+        out = _choose(x, w, geometry).forward(x, w, b, geometry)
     return out, ConvCache(x, w, geometry)
 
 
@@ -75,9 +77,10 @@ def conv_backward_fast(dout: np.ndarray, cache: ConvCache) -> tuple[np.ndarray, 
     x, w, geometry = cache
     check_dout("conv_backward_fast", dout, (len(x), len(w), *geometry.out_size), x.dtype)
     dout = np.ascontiguousarray(dout)
-    dx, dw = _choose(x, w, geometry).backward(dout, x, w, geometry)
-    pixels = dout.shape[2] * dout.shape[3]
-    db = (dout.reshape(*dout.shape[:2], pixels) @ np.ones(pixels, dout.dtype)).sum(axis=0)  # b is added to every pixel
+    with one_blas_thread:
+        dx, dw = _choose(x, w, geometry).backward(dout, x, w, geometry)
+        pixels = dout.shape[2] * dout.shape[3]
+        db = (dout.reshape(*dout.shape[:2], pixels) @ np.ones(pixels, dout.dtype)).sum(axis=0)  # b is on every pixel
     return dx, dw, db
 
 
