@@ -56,36 +56,36 @@ def winograd_backward(
     plan = Plan(geometry, x.shape[1], len(w), x.dtype)
     u = plan.filters_to_points(w)  # (J, I, G, F / G, C / G)
     dx = np.empty_like(x)
-    overlap = plan.rows.taps - 1  # at most OUTPUTS, so a pixel lies under two tiles at most
 
     def task(strips: list[Strip]) -> np.ndarray:
         du, part = np.empty_like(u), np.empty_like(u[0])
-        spill = None
+        spill = None  # the tiles of one strip reach into the first pixel rows of the next
         for strip in strips:
-            wide_dout, wide_x = plan.widen_dout(dout, strip), plan.widen_pixels(x, strip)
-            dout_tiles = plan.tile_rows(wide_dout, strip.height, OUTPUTS)
-            x_tiles = plan.tile_rows(wide_x, strip.height, plan.rows.points)
-            dx_tiles = plan.tile_rows(wide_x, strip.height, OUTPUTS)
-            end = plan.tile_rows(wide_x[strip.height * OUTPUTS * plan.rows.dilation :], 1, overlap) if overlap else None
-            v_tiles, v = plan.empty_points(strip, x.shape[1])
-            dm_tiles, dm = plan.empty_points(strip, len(w))
-            shared = np.empty((strip.height, plan.rows.dilation, overlap, v_tiles.shape[3]), x.dtype)
-            for j in range(plan.columns.points):
-                np.matmul(plan.row_pixels, x_tiles[j], out=v_tiles)
-                np.matmul(plan.row_outputs.T, dout_tiles[j], out=dm_tiles)
-                if strip is strips[0]:
-                    np.matmul(dm.swapaxes(2, 3), v, out=du[j])
-                else:
-                    du[j] += np.matmul(dm.swapaxes(2, 3), v, out=part)
-                np.matmul(dm, u[j], out=v)  # v is dV from here on
-                np.matmul(plan.row_pixels.T[:OUTPUTS], v_tiles, out=dx_tiles[j])
-                if overlap:
-                    np.matmul(plan.row_pixels.T[OUTPUTS:], v_tiles, out=shared)
-                    dx_tiles[j, 1:, :, :overlap] += shared[:-1]
-                    end[j, 0] = shared[-1]
-            spill = plan.narrow_pixels(wide_x, dx, strip, spill)
+            wide_dx = _strip_backward(plan, dout, x, u, strip, du, None if strip is strips[0] else part)
+            spill = plan.narrow_pixels(wide_dx, dx, strip, spill)
         return du
 
     du = np.zeros_like(u)
     run_tiles(task, plan.tasks(len(x)), into=du)
     return dx, plan.points_to_filters(du)
+
+
+def _strip_backward(
+    plan: Plan, dout: np.ndarray, x: np.ndarray, u: np.ndarray, strip: Strip, du: np.ndarray, part: np.ndarray | None
+) -> np.ndarray:
+    """Return one strip's dx half-way. Write its dU to `du`, or add it, with `part` as a workspace."""
+    wide_dout, wide = plan.widen_dout(dout, strip), plan.widen_pixels(x, strip)
+    dout_tiles = plan.tile_rows(wide_dout, strip.height, OUTPUTS)
+    x_tiles = plan.tile_rows(wide, strip.height, plan.rows.points)
+    v_tiles, v = plan.empty_points(strip, x.shape[1])
+    dm_tiles, dm = plan.empty_points(strip, dout.shape[1])
+    add_tiles = plan.tile_adder(wide, strip)
+    for j in range(plan.columns.points):
+        np.matmul(plan.row_pixels, x_tiles[j], out=v_tiles)
+        np.matmul(plan.row_outputs.T, dout_tiles[j], out=dm_tiles)
+        du_j = np.matmul(dm.swapaxes(2, 3), v, out=du[j] if part is None else part)
+        if part is not None:
+            du[j] += du_j
+        np.matmul(dm, u[j], out=v)  # v is dV from here on
+        add_tiles(v_tiles, j)  # and x's place in `wide` is dx's
+    return wide

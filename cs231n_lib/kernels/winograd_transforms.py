@@ -12,6 +12,7 @@ Reference: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -25,7 +26,7 @@ from cs231n_lib.kernels.threads import split_batch
 
 STRIP_BYTES = 5 << 19  # the half-way arrays of one strip: measured best near 2.5 MB
 BLOCK = 8  # tiles along the width that one banded matrix serves: its zeros cost as much as its numbers
-MIN_DEPTH = 128  # shorter rows leave the transforms waiting for calls
+MIN_DEPTH = 64  # shorter rows leave the transforms waiting for calls
 OUTPUTS = 4  # m: larger m saves more products and loses more digits
 MIN_ROWS = 64  # fewer tiles leave the products waiting for the filters
 TASKS = 8  # of the backward pass: more would add up more dU, fewer would leave workers idle
@@ -201,6 +202,26 @@ class Plan:
         strides = (across * item, OUTPUTS * self.rows.dilation * step, step, self.rows.dilation * step, item)
         return strided_view(wide, shape, strides)
 
+    def tile_adder(self, wide: np.ndarray, strip: Strip) -> Callable[[np.ndarray, int], None]:
+        """Return a function that brings the points of one J back to pixel rows half-way: the adjoint of tile_rows.
+
+        A pixel row lies under two tiles at most, since `taps - 1` rows overlap and OUTPUTS do not.
+        """
+        overlap = self.rows.taps - 1
+        own = self.tile_rows(wide, strip.height, OUTPUTS)
+        if overlap:
+            below = self.tile_rows(wide[strip.height * OUTPUTS * self.rows.dilation :], 1, overlap)  # the last tile's
+            shared = np.empty((strip.height, self.rows.dilation, overlap, own.shape[4]), self.dtype)
+
+        def add(points: np.ndarray, j: int) -> None:
+            np.matmul(self.row_pixels.T[:OUTPUTS], points, out=own[j])
+            if overlap:
+                np.matmul(self.row_pixels.T[OUTPUTS:], points, out=shared)
+                own[j, 1:, :, :overlap] += shared[:-1]
+                below[j, 0] = shared[-1]
+
+        return add
+
     def narrow_outputs(self, wide: np.ndarray, out: np.ndarray, strip: Strip) -> None:
         """Write the strip's part of out (N, F, out_h, out_w) from its rows half-way."""
         first = strip.first * OUTPUTS * self.rows.dilation
@@ -213,7 +234,7 @@ class Plan:
         Pixel rows under the strip's last tiles and the next strip's first ones belong to both: they are returned, and
         passed in as `spill` for the next strip.
         """
-        if strip.first:
+        if strip.first and spill is not None:
             wide[: len(spill)] += spill
         top = strip.first * OUTPUTS * self.rows.dilation - self.rows.pad
         complete = strip.height * OUTPUTS * self.rows.dilation
