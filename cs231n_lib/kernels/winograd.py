@@ -3,11 +3,15 @@
 A tile of 4 x 4 outputs under a 3 x 3 filter needs 36 products instead of 144, when pixels and filters are first
 brought to 36 points (winograd_transforms.py says how). At one point, the sum over channels is a matrix product:
 
-    V (point, tile, channel)  from x
-    M (point, tile, filter) = V (point, tile, channel) @ U (point, channel, filter)
-    out from M (point, tile, filter)
+    V (J, I, tile, channel)  from x, at point I of the height and J of the width
+    M (J, I, tile, filter) = V (J, I, tile, channel) @ U (J, I, channel, filter)
+    out from M (J, I, tile, filter)
 
-A few images or tile rows at a time: their V and M stay in cache between the three steps.
+The transform is one along the width, then one along the height. The first is done for a strip of a few images, which
+is then "half-way": J points across for every pixel row. The second, the products and the first half of the way back
+follow for one J at a time, so V and M of that J never leave the cache (0.2 and 0.4 MB instead of 1.2 and 2.4 MB):
+measured 66 instead of 76 ms for forward and backward of 64 images of 32 x 32, 32 to 64 channels (float32, one thread),
+of which 18 ms are products, at the full speed of the core.
 """
 
 from __future__ import annotations
@@ -27,8 +31,7 @@ def winograd_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geom
     one = POINTS.index(1.0)  # adding b at the point (1, 1) adds b to every output: 1 to any power is 1
 
     def task(strip: Strip) -> None:
-        wide_x = plan.widen_pixels(x, strip)
-        wide_out = plan.empty_wide(strip.height * OUTPUTS * geometry.dilation[0], len(out[strip.images]) * len(w))
+        wide_x, wide_out = plan.widen_pixels(x, strip), plan.empty_outputs(strip)
         x_tiles = plan.tile_rows(wide_x, strip.height, plan.rows.points)
         out_tiles = plan.tile_rows(wide_out, strip.height, OUTPUTS)
         v_tiles, v = plan.empty_points(strip, x.shape[1])
