@@ -131,8 +131,9 @@ class Plan:
         """
         tiles = self.rows.tiles * self.rows.dilation * self.columns.tiles * self.columns.dilation
         per_image = self.rows.padded_out * self.columns.points * self._across(self.channels + self.filters)
-        per_product = tiles * (self.channels // self.groups) * (self.filters // self.groups)
-        fit = min(STRIP_BYTES // (per_image * self.dtype.itemsize), SMALL // per_product)
+        per_tile = (self.channels // self.groups) * (self.filters // self.groups)
+        filters = self.rows.points * self.groups * per_tile  # U of one J lies beside them
+        fit = min((STRIP_BYTES // self.dtype.itemsize - filters) // per_image, SMALL // (tiles * per_tile))
         blocks = split_batch(batch, max(fit, -(-MIN_DEPTH // min(self.channels, self.filters)), -(-MIN_ROWS // tiles)))
         images = blocks[0].stop if blocks else 1
         per_pixel_row = self.columns.points * self._across(images * (self.channels + self.filters))
