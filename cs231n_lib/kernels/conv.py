@@ -11,10 +11,12 @@ from cs231n_lib.kernels.columns import columns_backward, columns_forward
 from cs231n_lib.kernels.depthwise import depthwise_backward, depthwise_forward
 from cs231n_lib.kernels.geometry import Geometry, Pair, as_pair, check_dout, check_float_array, output_size
 from cs231n_lib.kernels.pointwise import pointwise_backward, pointwise_forward
+from cs231n_lib.kernels.threads import one_blas_thread
 from cs231n_lib.kernels.winograd import winograd_backward, winograd_forward
-from cs231n_lib.kernels.winograd_transforms import transformed_bytes
+from cs231n_lib.kernels.winograd_transforms import count_tiles, transformed_bytes
 
 MOST_FILTER_BYTES = 16 << 20  # Winograd's filters grow 4-fold (3 x 3) and stream from memory beside every strip
+FEWEST_TILES = 32  # for fewer, transforming the filters costs more than it saves: 16 tiles took 37 ms, columns 25
 
 
 class ConvCache(NamedTuple):
@@ -56,12 +58,13 @@ def conv_forward_fast(
     Returns out, shape (N, F, out_h, out_w), x's dtype, and the cache.
 
     As everywhere in deep learning this is a correlation: the filter is not flipped. Neither x, w nor b is changed,
-    and out shares no memory with them. A NaN or infinity in x may spread to outputs beside those whose window holds it,
-    since fast methods combine neighbouring pixels; it never disappears.
+    and out shares no memory with them. A NaN or infinity in x may spread to other outputs of its rows, since fast
+    methods combine neighbouring pixels; it never disappears.
     """
     geometry = conv_geometry("conv_forward_fast", x, w, b, stride, pad, dilation, groups)
     x, w, b = np.ascontiguousarray(x), np.ascontiguousarray(w), np.ascontiguousarray(b)
-    out = _choose(x, w, geometry).forward(x, w, b, geometry)
+    with one_blas_thread:
+        out = _choose(x, w, geometry).forward(x, w, b, geometry)
     return out, ConvCache(x, w, geometry)
 
 
@@ -75,9 +78,10 @@ def conv_backward_fast(dout: np.ndarray, cache: ConvCache) -> tuple[np.ndarray, 
     x, w, geometry = cache
     check_dout("conv_backward_fast", dout, (len(x), len(w), *geometry.out_size), x.dtype)
     dout = np.ascontiguousarray(dout)
-    dx, dw = _choose(x, w, geometry).backward(dout, x, w, geometry)
-    pixels = dout.shape[2] * dout.shape[3]
-    db = (dout.reshape(*dout.shape[:2], pixels) @ np.ones(pixels, dout.dtype)).sum(axis=0)  # b is added to every pixel
+    with one_blas_thread:
+        dx, dw = _choose(x, w, geometry).backward(dout, x, w, geometry)
+        pixels = dout.shape[2] * dout.shape[3]
+        db = (dout.reshape(*dout.shape[:2], pixels) @ np.ones(pixels, dout.dtype)).sum(axis=0)  # b is on every pixel
     return dx, dw, db
 
 
@@ -90,7 +94,8 @@ def _choose(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> Method:
         return POINTWISE
     small = all(2 <= kernel <= 5 for kernel in geometry.kernel)
     channels = min(w.shape[1], len(w) // geometry.groups)
-    if geometry.stride == (1, 1) and small and channels >= 8 and transformed_bytes(w) <= MOST_FILTER_BYTES:
+    worth = transformed_bytes(w) <= MOST_FILTER_BYTES and count_tiles(len(x), geometry.out_size) >= FEWEST_TILES
+    if geometry.stride == (1, 1) and small and channels >= 8 and worth:
         return WINOGRAD
     return COLUMNS
 

@@ -3,11 +3,15 @@
 A tile of 4 x 4 outputs under a 3 x 3 filter needs 36 products instead of 144, when pixels and filters are first
 brought to 36 points (winograd_transforms.py says how). At one point, the sum over channels is a matrix product:
 
-    V (point, tile, channel)  from x
-    M (point, tile, filter) = V (point, tile, channel) @ U (point, channel, filter)
-    out from M (point, tile, filter)
+    V (J, I, tile, channel)  from x, at point I of the height and J of the width
+    M (J, I, tile, filter) = V (J, I, tile, channel) @ U (J, I, channel, filter)
+    out from M (J, I, tile, filter)
 
-A few images or tile rows at a time: their V and M stay in cache between the three steps.
+The transform is one along the width, then one along the height. The first is done for a strip of a few images, which
+is then "half-way": J points across for every pixel row. The second, the products and the first half of the way back
+follow for one J at a time, so V and M of that J never leave the cache (0.2 and 0.4 MB instead of 1.2 and 2.4 MB):
+measured 66 instead of 76 ms for forward and backward of 64 images of 32 x 32, 32 to 64 channels (float32, one thread),
+of which 18 ms are products, at the full speed of the core.
 """
 
 from __future__ import annotations
@@ -16,22 +20,29 @@ import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
 from cs231n_lib.kernels.threads import run_tiles
-from cs231n_lib.kernels.winograd_transforms import POINTS, Plan, Strip
+from cs231n_lib.kernels.winograd_transforms import OUTPUTS, POINTS, Plan, Strip
 
 
 def winograd_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, C / groups, KH, KW) and b (F,)."""
     plan = Plan(geometry, x.shape[1], len(w), x.dtype)
-    u = plan.filters_to_points(w)  # (points, G, C / G, F / G)
+    u = np.ascontiguousarray(plan.filters_to_points(w).swapaxes(3, 4))  # (J, I, G, C / G, F / G)
     out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
-    at_one = POINTS.index(1.0) * (plan.columns.points + 1)  # adding b here adds b to every output: 1 to any power is 1
+    one = POINTS.index(1.0)  # adding b at the point (1, 1) adds b to every output: 1 to any power is 1
 
     def task(strip: Strip) -> None:
-        v = plan.pixels_to_points(x, strip)
-        m = np.empty((*v.shape[:2], v.shape[2] // x.shape[1] * len(w)), x.dtype)
-        np.matmul(plan.split_groups(v, x.shape[1]), u, out=plan.split_groups(m, len(w)))
-        m[at_one].reshape(-1, len(w))[...] += b
-        plan.points_to_outputs(m, out, strip)
+        wide_x, wide_out = plan.widen_pixels(x, strip), plan.empty_outputs(strip)
+        x_tiles = plan.tile_rows(wide_x, strip.height, plan.rows.points)
+        out_tiles = plan.tile_rows(wide_out, strip.height, OUTPUTS)
+        v_tiles, v = plan.empty_points(strip, x.shape[1])
+        m_tiles, m = plan.empty_points(strip, len(w))
+        for j in range(plan.columns.points):
+            np.matmul(plan.row_pixels, x_tiles[j], out=v_tiles)
+            np.matmul(v, u[j], out=m)
+            if j == one:
+                m[one] += b.reshape(plan.groups, 1, -1)
+            np.matmul(plan.row_outputs, m_tiles, out=out_tiles[j])
+        plan.narrow_outputs(wide_out, out, strip)
 
     run_tiles(task, plan.strips(len(x)))
     return out
@@ -46,24 +57,38 @@ def winograd_backward(
     dU = V^T @ dM and dV = dM @ U^T, so dout is brought to the points once for both gradients.
     """
     plan = Plan(geometry, x.shape[1], len(w), x.dtype)
-    u_transposed = np.ascontiguousarray(plan.filters_to_points(w).swapaxes(2, 3))  # (points, G, F / G, C / G)
+    u = plan.filters_to_points(w)  # (J, I, G, F / G, C / G)
     dx = np.empty_like(x)
-    strips = plan.strips(len(x))
 
-    def task(images: slice) -> np.ndarray | None:
-        du: np.ndarray | None = None
+    def task(strips: list[Strip]) -> np.ndarray:
+        du, part = np.empty_like(u), np.empty_like(u[0])
         spill = None  # the tiles of one strip reach into the first pixel rows of the next
         for strip in strips:
-            if strip.images == images:
-                dm = plan.split_groups(plan.dout_to_points(dout, strip), len(w))
-                v = plan.pixels_to_points(x, strip)
-                part = plan.split_groups(v, x.shape[1]).swapaxes(2, 3) @ dm
-                du = part if du is None else np.add(du, part, out=du)
-                np.matmul(dm, u_transposed, out=plan.split_groups(v, x.shape[1]))  # v is dV from here on
-                del dm  # the largest array of a strip is not needed any more
-                spill = plan.points_to_pixels(v, dx, strip, spill)
+            wide_dx = _strip_backward(plan, dout, x, u, strip, du, None if strip is strips[0] else part)
+            spill = plan.narrow_pixels(wide_dx, dx, strip, spill)
         return du
 
-    du = np.zeros((plan.points, plan.groups, w.shape[1], len(w) // plan.groups), x.dtype)
-    run_tiles(task, [strip.images for strip in strips if strip.first == 0], into=du)
+    du = np.zeros_like(u)
+    run_tiles(task, plan.tasks(len(x)), into=du)
     return dx, plan.points_to_filters(du)
+
+
+def _strip_backward(
+    plan: Plan, dout: np.ndarray, x: np.ndarray, u: np.ndarray, strip: Strip, du: np.ndarray, part: np.ndarray | None
+) -> np.ndarray:
+    """Return one strip's dx half-way. Write its dU to `du`, or add it, with `part` as a workspace."""
+    wide_dout, wide = plan.widen_dout(dout, strip), plan.widen_pixels(x, strip)
+    dout_tiles = plan.tile_rows(wide_dout, strip.height, OUTPUTS)
+    x_tiles = plan.tile_rows(wide, strip.height, plan.rows.points)
+    v_tiles, v = plan.empty_points(strip, x.shape[1])
+    dm_tiles, dm = plan.empty_points(strip, dout.shape[1])
+    add_tiles = plan.tile_adder(wide, strip)
+    for j in range(plan.columns.points):
+        np.matmul(plan.row_pixels, x_tiles[j], out=v_tiles)
+        np.matmul(plan.row_outputs.T, dout_tiles[j], out=dm_tiles)
+        du_j = np.matmul(dm.swapaxes(2, 3), v, out=du[j] if part is None else part)
+        if part is not None:
+            du[j] += du_j
+        np.matmul(dm, u[j], out=v)  # v is dV from here on
+        add_tiles(v_tiles, j)  # and x's place in `wide` is dx's
+    return wide

@@ -7,24 +7,32 @@ Evaluate pixels and filter at the points, multiply, interpolate:  out = A^T [(G 
 Images and channels are the last axes inside, so that each transform is a small matrix times long contiguous rows, and
 BLAS does all of it. The rows of the filters' and outputs' matrices at the point 1 are all ones.
 A dilated convolution works on every d-th row and column; those classes are one more axis of the tiles.
+On the way out, the last transform, the sum over tiles that overlap and the transposition back to (N, C, H, W) are one
+product with a banded matrix (_bands): 1.5 instead of 3.2 ns per pixel of dx. The same trick on the way in loses, 2.8
+instead of 2.0 ns: BLAS would gather single numbers there, and two plain copies do that better.
 Reference: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
+from cs231n_lib.kernels.products import SMALL
 from cs231n_lib.kernels.threads import split_batch
 
-STRIP_BYTES = 2 << 20  # V and M of one strip: measured best near 2 MB
-MIN_DEPTH = 128  # shorter rows leave the transforms waiting for calls
+STRIP_BYTES = 5 << 19  # the half-way arrays of one strip: measured best near 2.5 MB
+BLOCK = 8  # tiles along the width that one banded matrix serves: its zeros cost as much as its numbers
+MIN_DEPTH = 64  # shorter rows leave the transforms waiting for calls
 OUTPUTS = 4  # m: larger m saves more products and loses more digits
 MIN_ROWS = 64  # fewer tiles leave the products waiting for the filters
+TASKS = 8  # of the backward pass: more would add up more dU, fewer would leave workers idle
 SKEW = 16  # numbers left free at the end of a row to break a stride that is a power of two
 # Small points of either sign keep the powers small: rounding errors grow with them.
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
@@ -53,6 +61,11 @@ def winograd_matrices(taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         filters[k] /= np.prod(point - others)
     pixels[-1] = np.poly(points)[::-1]
     return outputs.T, filters, pixels
+
+
+def count_tiles(batch: int, out_size: tuple[int, int]) -> int:
+    """Return how many tiles the outputs of a batch make (without dilation)."""
+    return batch * -(-out_size[0] // OUTPUTS) * -(-out_size[1] // OUTPUTS)
 
 
 def transformed_bytes(w: np.ndarray) -> int:
@@ -108,26 +121,24 @@ class Plan:
         row_matrices, column_matrices = winograd_matrices(self.rows.taps), winograd_matrices(self.columns.taps)
         self.row_outputs, self.row_pixels = (row_matrices[k].astype(dtype) for k in (0, 2))
         self.column_outputs, self.column_pixels = (column_matrices[k].astype(dtype) for k in (0, 2))
-        self.filter_points = np.kron(row_matrices[1], column_matrices[1]).astype(dtype)  # (points, KH * KW)
-
-    @property
-    def points(self) -> int:
-        return self.rows.points * self.columns.points
-
-    @property
-    def tiles(self) -> tuple[int, int]:
-        """Tiles of one image along height and width, all dilation classes."""
-        return self.rows.tiles * self.rows.dilation, self.columns.tiles * self.columns.dilation
+        both = np.einsum("jl,ik->jikl", column_matrices[1], row_matrices[1])
+        self.filter_points = both.reshape(self.columns.points * self.rows.points, -1).astype(dtype)
 
     def strips(self, batch: int) -> list[Strip]:
-        """Cut the batch into images x tile rows whose V and M fit in cache."""
-        for_transforms = -(-MIN_DEPTH // min(self.channels, self.filters))
-        for_product = -(-MIN_ROWS // (self.tiles[0] * self.tiles[1]))
-        blocks = split_batch(batch, max(for_transforms, for_product))
+        """Cut the batch into images x tile rows whose half-way arrays fit in cache.
+
+        A product that BLAS need not copy (products.py) is worth more than a full strip: 119 against 90 GFLOP/s.
+        """
+        tiles = self.rows.tiles * self.rows.dilation * self.columns.tiles * self.columns.dilation
+        per_image = self.rows.padded_out * self.columns.points * self._across(self.channels + self.filters)
+        per_tile = (self.channels // self.groups) * (self.filters // self.groups)
+        filters = self.rows.points * self.groups * per_tile  # U of one J lies beside them
+        fit = min((STRIP_BYTES // self.dtype.itemsize - filters) // per_image, SMALL // (tiles * per_tile))
+        blocks = split_batch(batch, max(fit, -(-MIN_DEPTH // min(self.channels, self.filters)), -(-MIN_ROWS // tiles)))
         images = blocks[0].stop if blocks else 1
-        per_tile = self.points * self.rows.dilation * self.columns.dilation * (self.channels + self.filters)
-        per_row = per_tile * self.columns.tiles * images * self.dtype.itemsize
-        count = -(-self.rows.tiles // max(1, STRIP_BYTES // per_row))
+        per_pixel_row = self.columns.points * self._across(images * (self.channels + self.filters))
+        per_tile_row = OUTPUTS * self.rows.dilation * per_pixel_row * self.dtype.itemsize
+        count = -(-self.rows.tiles // max(1, STRIP_BYTES // per_tile_row))
         height = -(-self.rows.tiles // count)
         return [
             Strip(block, first, min(height, self.rows.tiles - first))
@@ -135,91 +146,152 @@ class Plan:
             for first in range(0, self.rows.tiles, height)
         ]
 
+    def tasks(self, batch: int) -> list[list[Strip]]:
+        """Share the strips among at most TASKS tasks, each of whole images: every task has a dU of its own."""
+        strips = self.strips(batch)
+        starts = [number for number, strip in enumerate(strips) if strip.first == 0]
+        starts = [*starts[:: -(-len(starts) // TASKS) or 1], len(strips)]
+        return [strips[start:stop] for start, stop in pairwise(starts)]
+
     def filters_to_points(self, w: np.ndarray) -> np.ndarray:
-        """Return U, shape (points, G, C / G, F / G), from w (F, C / G, KH, KW)."""
-        f, c, kernel_h, kernel_w = w.shape
-        taps = w.reshape(self.groups, f // self.groups, c, kernel_h * kernel_w).transpose(3, 0, 2, 1)
-        return (self.filter_points @ taps.reshape(kernel_h * kernel_w, -1)).reshape(-1, *taps.shape[1:])
+        """Return U, shape (J, I, G, F / G, C / G), from w (F, C / G, KH, KW)."""
+        u = self.filter_points @ w.reshape(-1, w.shape[2] * w.shape[3]).T
+        return u.reshape(self.columns.points, self.rows.points, self.groups, -1, w.shape[1])
 
     def points_to_filters(self, du: np.ndarray) -> np.ndarray:
-        """Return dw, shape (F, C / G, KH, KW), from dU (points, G, C / G, F / G): the adjoint of filters_to_points."""
-        dw = (self.filter_points.T @ du.reshape(self.points, -1)).reshape(-1, *du.shape[1:])
-        shape = (self.filters, du.shape[2], self.rows.taps, self.columns.taps)
-        return dw.transpose(1, 3, 2, 0).reshape(shape)
+        """Return dw, shape (F, C / G, KH, KW), from dU: the adjoint of filters_to_points."""
+        dw = du.reshape(len(self.filter_points), -1).T @ self.filter_points
+        return dw.reshape(self.filters, du.shape[4], self.rows.taps, self.columns.taps)
 
-    def pixels_to_points(self, x: np.ndarray, strip: Strip) -> np.ndarray:
-        """Return V, shape (points, tiles, images * C), from all images x (N, C, H, W)."""
+    def widen_pixels(self, x: np.ndarray, strip: Strip) -> np.ndarray:
+        """Return the strip's pixels, x (N, C, H, W), half-way: transformed along the width."""
         height = (strip.height * OUTPUTS + self.rows.taps - 1) * self.rows.dilation
         start = strip.first * OUTPUTS * self.rows.dilation - self.rows.pad
-        pixels = _depth_last(x[strip.images], start, -self.columns.pad, height, self.columns.padded_in)
-        return self._to_points(pixels, strip.height, self.row_pixels, self.column_pixels)
+        image = _depth_last(x[strip.images], start, -self.columns.pad, height, self.columns.padded_in)
+        return self._widen(image, self.column_pixels)
 
-    def dout_to_points(self, dout: np.ndarray, strip: Strip) -> np.ndarray:
-        """Return dM (points, tiles, images * F) from dout (N, F, out_h, out_w): adjoint of points_to_outputs."""
+    def widen_dout(self, dout: np.ndarray, strip: Strip) -> np.ndarray:
+        """Return the strip's part of dout (N, F, out_h, out_w) half-way: the adjoint of narrow_outputs."""
         height = strip.height * OUTPUTS * self.rows.dilation
         start = strip.first * OUTPUTS * self.rows.dilation
-        pixels = _depth_last(dout[strip.images], start, 0, height, self.columns.padded_out)
-        return self._to_points(pixels, strip.height, self.row_outputs.T, self.column_outputs.T)
+        image = _depth_last(dout[strip.images], start, 0, height, self.columns.padded_out)
+        return self._widen(image, self.column_outputs.T)
 
-    def _to_points(
-        self, image: np.ndarray, tiles: int, row_matrix: np.ndarray, column_matrix: np.ndarray
-    ) -> np.ndarray:
-        """Apply the two matrices to the tiles of image (row, column, depth): (points, tiles, depth)."""
-        height, _, depth = image.shape
-        rows, columns = self.rows, self.columns
-        wide = np.empty((columns.points, height, columns.tiles, columns.dilation, depth), self.dtype)
-        windows = _tile_view(image, columns, columns.tiles, column_matrix.shape[1])  # (row, t, d, tap, depth)
-        np.matmul(column_matrix, windows, out=wide.transpose(1, 2, 3, 0, 4))
-        wide = wide.reshape(columns.points, height, -1)  # (j, row, across * depth)
-        points = np.empty((rows.points, columns.points, tiles, rows.dilation, wide.shape[2]), self.dtype)
-        windows = _tile_view(wide, rows, tiles, row_matrix.shape[1])  # (j, t, d, tap, across * depth)
-        np.matmul(row_matrix, windows, out=points.transpose(1, 2, 3, 0, 4))
-        return points.reshape(self.points, -1, depth)
+    def _widen(self, image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        """Apply a matrix (J, taps) along the width of image (row, column, depth)."""
+        axis, (height, _, depth) = self.columns, image.shape
+        wide = self.empty_wide(height, depth)
+        columns = wide[:, :-SKEW].reshape(height, axis.points, axis.tiles, axis.dilation, depth)
+        row_step, step, item = image.strides
+        strides = (row_step, OUTPUTS * axis.dilation * step, step, axis.dilation * step, item)
+        windows = strided_view(image, (height, axis.tiles, axis.dilation, matrix.shape[1], depth), strides)
+        np.matmul(matrix, windows, out=columns.transpose(0, 2, 3, 1, 4))
+        return wide
 
-    def points_to_outputs(self, points: np.ndarray, out: np.ndarray, strip: Strip) -> None:
-        """Write the strip's part of out (N, F, out_h, out_w) from M, shape (points, tiles, images * F)."""
-        rows, columns, depth = self.rows, self.columns, points.shape[2]
-        across = columns.tiles * columns.dilation * depth
-        points = points.reshape(rows.points, columns.points, strip.height, rows.dilation, across)
-        wide = np.empty((strip.height, OUTPUTS, rows.dilation, columns.points, across), self.dtype)
-        np.matmul(self.row_outputs, points.transpose(1, 2, 3, 0, 4), out=wide.transpose(3, 0, 2, 1, 4))
-        wide = wide.reshape(-1, columns.points, columns.tiles, columns.dilation, depth)  # (row, j, t, d, depth)
-        image = np.empty((len(wide), columns.tiles, OUTPUTS, columns.dilation, depth + SKEW), self.dtype)[..., :depth]
-        np.matmul(self.column_outputs, wide.transpose(0, 2, 3, 1, 4), out=image.transpose(0, 1, 3, 2, 4))
-        first = strip.first * OUTPUTS * rows.dilation
-        part = out[strip.images, :, first : first + len(image)]
-        image = image.reshape(len(image), columns.padded_out, len(part), -1)
-        part[...] = image[: part.shape[2], : part.shape[3]].transpose(2, 3, 0, 1)
+    def empty_wide(self, height: int, depth: int) -> np.ndarray:
+        """Return memory for pixel rows half-way: (row, J * tile columns * depth + SKEW)."""
+        return np.empty((height, self.columns.points * self._across(depth) + SKEW), self.dtype)
 
-    def points_to_pixels(
-        self, points: np.ndarray, dx: np.ndarray, strip: Strip, spill: np.ndarray | None
-    ) -> np.ndarray:
-        """Write the strip's part of dx (N, C, H, W) from dV (points, tiles, images * C): adjoint of pixels_to_points.
+    def empty_outputs(self, strip: Strip) -> np.ndarray:
+        """Return memory for the strip's part of out, half-way."""
+        images = strip.images.stop - strip.images.start
+        return self.empty_wide(strip.height * OUTPUTS * self.rows.dilation, images * self.filters)
 
-        Pixel rows under the strip's last tiles and the next strip's first ones belong to both: they are returned,
-        (row, column, images * C), and passed in as `spill` for the next strip.
+    def empty_points(self, strip: Strip, channels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return memory for the points of one J, seen in two ways.
+
+        As the transforms see it: (tile row, dilation, I, tile columns * images * channels);
+        as the products see it: matrices (I, G, tiles * images, channels / G).
         """
-        rows, columns, depth = self.rows, self.columns, points.shape[2]
-        points = points.reshape(rows.points, columns.points, strip.height, rows.dilation, -1)
-        wide = _overlap_add(self.row_pixels.T, points.transpose(1, 2, 3, 0, 4), rows)  # (j, row, across * depth)
-        wide = wide.reshape(columns.points, -1, columns.tiles, columns.dilation, depth)
-        image = _overlap_add(self.column_pixels.T, wide.transpose(1, 2, 3, 0, 4), columns)  # (row, column, depth)
-        if spill is not None:
-            image[: len(spill)] += spill
-        top = strip.first * OUTPUTS * rows.dilation - rows.pad
-        complete = strip.height * OUTPUTS * rows.dilation
-        last = strip.first + strip.height == rows.tiles
-        part = dx[strip.images]
-        from_rows, into_rows = inside(top, 1, len(image) if last else complete, rows.size)
-        from_columns, into_columns = inside(-columns.pad, 1, columns.padded_in, columns.size)
-        part[:, :, into_rows, into_columns] = image.reshape(*image.shape[:2], len(part), -1)[
-            from_rows, from_columns
-        ].transpose(2, 3, 0, 1)
-        return image[complete:]
+        depth = (strip.images.stop - strip.images.start) * channels
+        points = np.empty((self.rows.points, strip.height, self.rows.dilation, self._across(depth)), self.dtype)
+        matrices = points.reshape(len(points), -1, self.groups, channels // self.groups)
+        return points.transpose(1, 2, 0, 3), matrices.swapaxes(1, 2)
 
-    def split_groups(self, points: np.ndarray, channels: int) -> np.ndarray:
-        """View (points, tiles, images * channels) as matrices (points, G, tiles * images, channels / G)."""
-        return points.reshape(self.points, -1, self.groups, channels // self.groups).transpose(0, 2, 1, 3)
+    def _across(self, depth: int) -> int:
+        return self.columns.tiles * self.columns.dilation * depth
+
+    def tile_rows(self, wide: np.ndarray, tiles: int, taps: int) -> np.ndarray:
+        """View pixel rows half-way as overlapping tiles: (J, tile, dilation, tap, tile columns * depth)."""
+        step, item = wide.strides
+        across = (wide.shape[1] - SKEW) // self.columns.points
+        shape = (self.columns.points, tiles, self.rows.dilation, taps, across)
+        strides = (across * item, OUTPUTS * self.rows.dilation * step, step, self.rows.dilation * step, item)
+        return strided_view(wide, shape, strides)
+
+    def tile_adder(self, wide: np.ndarray, strip: Strip) -> Callable[[np.ndarray, int], None]:
+        """Return a function that brings the points of one J back to pixel rows half-way: the adjoint of tile_rows.
+
+        A pixel row lies under two tiles at most, since `taps - 1` rows overlap and OUTPUTS do not.
+        """
+        overlap = self.rows.taps - 1
+        own = self.tile_rows(wide, strip.height, OUTPUTS)
+        if overlap:
+            below = self.tile_rows(wide[strip.height * OUTPUTS * self.rows.dilation :], 1, overlap)  # the last tile's
+            shared = np.empty((strip.height, self.rows.dilation, overlap, own.shape[4]), self.dtype)
+
+        def add(points: np.ndarray, j: int) -> None:
+            np.matmul(self.row_pixels.T[:OUTPUTS], points, out=own[j])
+            if overlap:
+                np.matmul(self.row_pixels.T[OUTPUTS:], points, out=shared)
+                own[j, 1:, :, :overlap] += shared[:-1]
+                below[j, 0] = shared[-1]
+
+        return add
+
+    def narrow_outputs(self, wide: np.ndarray, out: np.ndarray, strip: Strip) -> None:
+        """Write the strip's part of out (N, F, out_h, out_w) from its rows half-way."""
+        first = strip.first * OUTPUTS * self.rows.dilation
+        rows = slice(first, min(first + len(wide), self.rows.out_size))
+        self._narrow(wide[: rows.stop - rows.start], out[strip.images], rows, "outputs")
+
+    def narrow_pixels(self, wide: np.ndarray, dx: np.ndarray, strip: Strip, spill: np.ndarray | None) -> np.ndarray:
+        """Write the strip's part of dx (N, C, H, W) from its rows half-way: the adjoint of widen_pixels.
+
+        Pixel rows under the strip's last tiles and the next strip's first ones belong to both: they are returned, and
+        passed in as `spill` for the next strip.
+        """
+        if strip.first and spill is not None:
+            wide[: len(spill), :-SKEW] += spill
+        top = strip.first * OUTPUTS * self.rows.dilation - self.rows.pad
+        complete = strip.height * OUTPUTS * self.rows.dilation
+        last = strip.first + strip.height == self.rows.tiles
+        rows, into_rows = inside(top, 1, len(wide) if last else complete, self.rows.size)
+        self._narrow(wide[rows], dx[strip.images], into_rows, "pixels")
+        return wide[complete:, :-SKEW].copy()
+
+    def _narrow(self, wide: np.ndarray, images: np.ndarray, rows: slice, kind: str) -> None:
+        """Apply the banded matrices along the width, straight into `rows` of images (n, C, H, W)."""
+        axis, (height, width) = self.columns, images.shape[2:]
+        across = images.reshape(-1, height, width)[:, rows].swapaxes(0, 1)  # (row, depth, column)
+        depth = across.shape[1]
+        columns = wide[:, :-SKEW].reshape(len(wide), axis.points, axis.tiles, axis.dilation * depth)
+        for tiles, pixels, matrix in _bands(axis, kind, self.dtype):
+            some = columns[:, :, tiles].reshape(len(wide), -1, depth)  # a copy where the image has several blocks
+            np.matmul(some.swapaxes(1, 2), matrix, out=across[:, :, pixels])
+
+
+@lru_cache(maxsize=64)
+def _bands(axis: Axis, kind: str, dtype: np.dtype) -> list[tuple[slice, slice, np.ndarray]]:
+    """Return, for blocks of pixels: the tiles that reach them, the pixels, and the matrix from one to the other.
+
+    The matrix, (J * tiles * dilation, pixels), is the 1-D transform once for each tile, at that tile's place: where
+    tiles overlap, the product adds them, and where a pixel lies in the padding, it has no column.
+    """
+    outputs, _, pixels = winograd_matrices(axis.taps)
+    matrix, pad, size = (outputs.T, 0, axis.out_size) if kind == "outputs" else (pixels, axis.pad, axis.size)
+    step, taps = OUTPUTS * axis.dilation, np.arange(matrix.shape[1])
+    reach = len(taps) * axis.dilation
+    blocks, width = [], max(1, BLOCK // axis.dilation) * step
+    for start in range(0, size, width):
+        stop = min(start + width, size)
+        tiles = np.arange(max(0, -(-(start + pad - reach + 1) // step)), min(axis.tiles, -(-(stop + pad) // step)))
+        place = step * tiles[:, None, None] + np.arange(axis.dilation)[:, None] + axis.dilation * taps - pad - start
+        tile, phase, tap = np.nonzero((place >= 0) & (place < stop - start))  # place: (tile, dilation, tap)
+        band = np.zeros((axis.points, len(tiles), axis.dilation, stop - start), dtype)
+        band[:, tile, phase, place[tile, phase, tap]] = matrix[:, tap]
+        blocks.append((slice(tiles[0], tiles[-1] + 1), slice(start, stop), band.reshape(-1, stop - start)))
+    return blocks
 
 
 def _depth_last(x: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -238,31 +310,3 @@ def _depth_last(x: np.ndarray, top: int, left: int, height: int, width: int) -> 
     window = window.reshape(height, width, n * c)
     window[into_rows, into_columns] = staged.reshape(n * c, -1, w)[:, :, from_columns].transpose(1, 2, 0)
     return window
-
-
-def _tile_view(array: np.ndarray, axis: Axis, tiles: int, taps: int) -> np.ndarray:
-    """View axis -2 as overlapping tiles: (..., size, depth) -> (..., tiles, dilation, taps, depth)."""
-    *lead, _, depth = array.shape
-    *lead_strides, step, item = array.strides
-    shape = (*lead, tiles, axis.dilation, taps, depth)
-    strides = (*lead_strides, OUTPUTS * axis.dilation * step, step, axis.dilation * step, item)
-    return strided_view(array, shape, strides)
-
-
-def _overlap_add(matrix: np.ndarray, points: np.ndarray, axis: Axis) -> np.ndarray:
-    """Apply the adjoint of a pixel transform and add tiles where they overlap.
-
-    matrix : (points, points); points : (lead, tiles, dilation, points, depth)
-    Returns an array of shape (lead, size, depth), size being (tiles * OUTPUTS + taps - 1) * dilation.
-    """
-    lead, tiles, dilation, _, depth = points.shape
-    overlap = axis.taps - 1  # at most OUTPUTS, so a pixel lies under two tiles at most
-    pixels = np.empty((lead, tiles * OUTPUTS + overlap, dilation, depth + SKEW), points.dtype)[..., :depth]
-    own = pixels[:, : tiles * OUTPUTS].reshape(lead, tiles, OUTPUTS, dilation, depth)
-    np.matmul(matrix[:OUTPUTS], points, out=own.swapaxes(2, 3))
-    if overlap:
-        shared = np.empty((lead, tiles, overlap, dilation, depth), points.dtype)
-        np.matmul(matrix[OUTPUTS:], points, out=shared.swapaxes(2, 3))
-        own[:, 1:, :overlap] += shared[:, :-1]
-        pixels[:, tiles * OUTPUTS :] = shared[:, -1]
-    return pixels.reshape(lead, -1, depth)

@@ -16,7 +16,7 @@ from cs231n_lib.kernels.winograd_transforms import OUTPUTS, winograd_matrices
 
 WIDE = st.one_of(  # shapes that each method must meet: small and general, many channels with stride 1, depthwise
     convolutions(),
-    convolutions(max_batch=3, max_channels=20, strides=(1,), groups=(1, 2)),
+    convolutions(max_batch=8, max_channels=20, strides=(1,), groups=(1, 2)),
     convolutions(max_batch=4, max_channels=1, groups=(2, 5, 9), max_kernel=7),
     convolutions(max_batch=3, max_channels=4, max_kernel=11),
 )

@@ -28,7 +28,7 @@ each_method = pytest.mark.parametrize("case", METHODS.values(), ids=METHODS)
 def test_non_square_filters(kernel, channels):
     """Stanford's row index used the filter's height for its width: 3 x 5 was wrong, 5 x 3 corrupted the heap."""
     options = {"pad": (kernel[0] // 2, 0)}
-    arrays = draw_arrays((2, channels, 9, 12), (16, channels, *kernel), options)
+    arrays = draw_arrays((6, channels, 9, 12), (16, channels, *kernel), options)
     assert_close(our_conv(*arrays, **options), torch_conv(*arrays, **options), 1e-10)
 
 
@@ -104,6 +104,18 @@ def test_inputs_are_read_only_and_results_are_fresh(case):
     for i, result in enumerate(results):
         assert result.flags.writeable
         assert not any(np.shares_memory(result, other) for other in (*arrays, *results[:i]))
+
+
+@each_method
+def test_a_nan_reaches_every_output_whose_window_holds_it(case):
+    x_shape, w_shape, options = case
+    x, w, b, dout = draw_arrays(x_shape, w_shape, options)
+    x[1, 2, 4, 4] = np.nan
+    holds = np.isnan(torch_conv(x, w, b, dout, **options)[0])
+    assert holds.any()
+    got = np.isnan(conv_forward_fast(x, w, b, **options)[0])
+    assert got[holds].all()
+    assert not np.delete(got, 1, axis=0).any()  # other images never meet it
 
 
 @each_method
