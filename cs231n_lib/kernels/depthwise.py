@@ -241,6 +241,5 @@ def _tiles(x: np.ndarray, layout: Layout) -> list[Tile]:
     blocks = split_batch(len(x), -(-LENGTH // layout.width))
     images = blocks[0].stop if blocks else 1
     per_channel = images * layout.width * layout.rows.rows * len(layout.planes) * x.itemsize
-    parts = -(-x.shape[1] // max(1, TILE_BYTES // per_channel))
-    channels = -(-x.shape[1] // parts)
-    return [(block, slice(c, c + channels)) for block in blocks for c in range(0, x.shape[1], channels)]
+    parts = split_batch(x.shape[1], max(1, TILE_BYTES // per_channel))
+    return [(block, part) for block in blocks for part in parts]

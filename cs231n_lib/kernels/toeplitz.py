@@ -34,8 +34,7 @@ Tile = tuple[slice, slice]  # images, channels of x
 class Run(NamedTuple):
     """Rows first, first + step, ... (`count`) of the result; the first sees rows start, start + 1, ... of the source.
 
-    Each next one sees rows `start_step` further down; taps[k] is the tap row through which it sees the k-th of them,
-    None for a row between the taps of a dilated filter.
+    Each next one sees rows `start_step` further down; taps[k] is the tap row through which it sees the k-th of them.
     """
 
     first: int
@@ -43,55 +42,51 @@ class Run(NamedTuple):
     count: int
     start: int
     start_step: int
-    taps: tuple[int | None, ...]
+    taps: tuple[int, ...]
 
 
 def is_narrow(x: np.ndarray, geometry: Geometry) -> bool:
-    """Tell whether whole rows win."""
-    span = (geometry.kernel[0] - 1) * geometry.dilation[0] + 1
-    return len(x) >= FEWEST_IMAGES and min(span, geometry.size[0]) * geometry.out_size[1] <= MOST_ENTRIES
+    """Tell whether whole rows win. The rows that a dilated filter sees do not lie one after the other."""
+    entries = min(geometry.kernel[0], geometry.size[0]) * geometry.out_size[1]
+    return geometry.dilation[0] == 1 and len(x) >= FEWEST_IMAGES and entries <= MOST_ENTRIES
 
 
 def narrow_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, 1, KH, KW) and b (F,)."""
-    channels, many = x.shape[1], len(w) // x.shape[1]  # many filters see one channel
-    out = np.empty((len(x), channels, many, *geometry.out_size), x.dtype)
-    pixels = x[:, :, None]  # (N, C, 1, H, W)
-    runs = _runs([(p, h, i) for i, p, h in _pairs(geometry)], out.shape[3])
-    across = _across(w.reshape(channels, many, *geometry.kernel), geometry)
-    matrices = [_matrix(run.taps, across) for run in runs]
+    out = np.empty((*x.shape[:2], len(w) // x.shape[1], *geometry.out_size), x.dtype)  # many filters see one channel
+    runs = _runs([(p, h, i) for i, p, h in _pairs(geometry)], geometry.out_size[0])
+    across = _across(w, geometry)
+    products = [(run, _matrix(run, across)) for run in runs]
     bias = b.repeat(out[0, 0, 0].size).reshape(out.shape[1:])  # NumPy adds whole images faster than short rows
 
     def task(tile: Tile) -> None:
-        for run, matrix in zip(runs, matrices, strict=True):
-            seen = _long_rows(pixels, tile, run.start, run.start_step, run.count, len(run.taps))
-            np.matmul(seen, matrix[tile[1]], out=_long_rows(out, tile, run.first, run.step, run.count))
+        for run, matrix in products:
+            seen = _rows_seen(x[:, :, None], tile, run)
+            np.matmul(seen, matrix[tile[1]], out=_rows_of(out, tile, run))
         out[tile] += bias[tile[1]]
 
-    run_tiles(task, _tiles(pixels, out))
+    run_tiles(task, _tiles(x, out))
     return out.reshape(len(x), len(w), *geometry.out_size)
 
 
 def narrow_input_gradient(dout: np.ndarray, w: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return dx, shape (N, C, H, W), from contiguous dout (N, F, out_h, out_w) and w (F, 1, KH, KW)."""
-    channels, many = geometry.groups, len(w) // geometry.groups
-    dout = dout.reshape(len(dout), channels, many, *geometry.out_size)
-    dx = np.empty((len(dout), channels, 1, *geometry.size), dout.dtype)
-    runs = _runs([(h, p, i) for i, p, h in _pairs(geometry)], dx.shape[3])
-    across = _across(w.reshape(channels, many, *geometry.kernel), geometry).swapaxes(3, 4)
-    matrices = [_matrix(run.taps, across) for run in runs]
+    dout = dout.reshape(len(dout), geometry.groups, -1, *geometry.out_size)  # (N, C, m, out_h, out_w)
+    dx = np.empty((*dout.shape[:2], *geometry.size), dout.dtype)
+    runs = _runs([(h, p, i) for i, p, h in _pairs(geometry)], geometry.size[0])
+    across = _across(w, geometry).swapaxes(3, 4)
+    products = [(run, _matrix(run, across)) for run in runs]
 
     def task(tile: Tile) -> None:
-        for run, matrix in zip(runs, matrices, strict=True):
-            seen = _long_rows(dout, tile, run.start, run.start_step, run.count, len(run.taps))
-            into = _long_rows(dx, tile, run.first, run.step, run.count)
-            if many == 1:
+        for run, matrix in products:
+            seen, into = _rows_seen(dout, tile, run), _rows_of(dx[:, :, None], tile, run)
+            if dout.shape[2] == 1:
                 np.matmul(seen, matrix[tile[1]], out=into)
             else:
                 np.matmul(seen, matrix[tile[1]]).sum(axis=1, keepdims=True, out=into)
 
     run_tiles(task, _tiles(dout, dx))
-    return dx.reshape(len(dout), channels, *geometry.size)
+    return dx
 
 
 def _pairs(geometry: Geometry) -> Iterator[tuple[int, int, int]]:
@@ -106,16 +101,15 @@ def _pairs(geometry: Geometry) -> Iterator[tuple[int, int, int]]:
 def _runs(pairs: list[tuple[int, int, int]], rows: int) -> list[Run]:
     """Return runs of the result's rows from (row, row that it sees, tap row): one for each pattern of tap rows.
 
-    Rows of the image's middle share a pattern, and each row at the border has its own. If rows r < s < t share one, t
-    is as far from s as s from r: input row = stride * output row + dilation * tap row - pad, and the image is convex.
+    Rows of the image's middle share a pattern, and rows at the border have their own. As input row = stride * output
+    row + tap row - pad, rows that share one are equally far apart, and so are those that they see.
     """
     seen_by: list[dict[int, int]] = [{} for _ in range(rows)]
     for row, seen, tap in pairs:
         seen_by[row][seen] = tap
     patterns = defaultdict(list)
     for row, taps in enumerate(seen_by):
-        start, stop = min(taps, default=0), max(taps, default=-1) + 1
-        pattern = tuple(taps.get(seen) for seen in range(start, stop))
+        start, pattern = min(taps, default=0), tuple(taps[seen] for seen in sorted(taps))
         patterns[pattern or row].append((row, start, pattern))  # rows that see nothing may lie anywhere
     runs = []
     for alike in patterns.values():
@@ -124,38 +118,40 @@ def _runs(pairs: list[tuple[int, int, int]], rows: int) -> list[Run]:
     return runs
 
 
-def _long_rows(array: np.ndarray, tile: Tile, first: int, step: int, count: int, rows: int = 1) -> np.ndarray:
-    """View one tile of an array (N, C, m, H, W) as matrices (C, m, count, n, rows * W).
+def _rows_of(array: np.ndarray, tile: Tile, run: Run) -> np.ndarray:
+    """View a run's rows in one tile of an array (N, C, m, H, W) as matrices (C, m, count, n, W)."""
+    return _long_rows(array, tile, run.first, run.step, (run.count, 1))
 
-    Matrix number k holds rows first + k * step, ... (`rows` of them) of all images; they lie one after the other.
-    """
+
+def _rows_seen(array: np.ndarray, tile: Tile, run: Run) -> np.ndarray:
+    """View the rows that a run sees in the same way, (C, m, count, n, rows * W): they lie one after the other."""
+    return _long_rows(array, tile, run.start, run.start_step, (run.count, len(run.taps)))
+
+
+def _long_rows(array: np.ndarray, tile: Tile, first: int, step: int, size: tuple[int, int]) -> np.ndarray:
     images, channels = tile
+    (count, rows), (image, channel, filters, row, pixel) = size, array.strides
     shape = (channels.stop - channels.start, array.shape[2], count, images.stop - images.start, rows * array.shape[4])
-    image, channel, filters, row, pixel = array.strides
     offset = images.start * image + channels.start * channel + first * row
     return strided_view(array, shape, (channel, filters, step * row, image, pixel), offset)
 
 
 def _across(w: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Return for each tap row the matrices that one input row meets, (KH, C, m, W, out_w), from w (C, m, KH, KW)."""
-    channels, many, kernel_h, kernel_w = w.shape
+    """Return for each tap row what stands between one input row and one output row: (KH, C, m, W, out_w)."""
+    taps = w.reshape(geometry.groups, -1, *geometry.kernel).transpose(2, 0, 1, 3)  # (KH, C, m, KW)
     width, out_w = geometry.size[1], geometry.out_size[1]
-    across = np.zeros((kernel_h, channels, many, width, out_w), w.dtype)
-    for j in range(kernel_w):
+    across = np.zeros((*taps.shape[:3], width, out_w), w.dtype)
+    for j in range(geometry.kernel[1]):
         start = j * geometry.dilation[1] - geometry.pad[1]
         into, pixels = inside(start, geometry.stride[1], out_w, width)
-        across[..., np.arange(width)[pixels], np.arange(out_w)[into]] = w[..., j, None].transpose(2, 0, 1, 3)
+        across[..., np.arange(width)[pixels], np.arange(out_w)[into]] = taps[..., j, None]
     return across
 
 
-def _matrix(taps: tuple[int | None, ...], across: np.ndarray) -> np.ndarray:
-    """Return the matrices (C, m, 1, rows * width, result's width) for rows that are seen through these tap rows."""
-    _, channels, many, width, result = across.shape
-    matrix = np.zeros((channels, many, len(taps), width, result), across.dtype)
-    for row, tap in enumerate(taps):
-        if tap is not None:
-            matrix[:, :, row] = across[tap]
-    return matrix.reshape(channels, many, 1, len(taps) * width, result)
+def _matrix(run: Run, across: np.ndarray) -> np.ndarray:
+    """Return the matrices of a run's rows, (C, m, 1, rows seen * width, width of the result)."""
+    matrix = np.ascontiguousarray(across[list(run.taps)].transpose(1, 2, 0, 3, 4))
+    return matrix.reshape(*matrix.shape[:2], 1, len(run.taps) * matrix.shape[3], matrix.shape[4])
 
 
 def _tiles(source: np.ndarray, result: np.ndarray) -> list[Tile]:
