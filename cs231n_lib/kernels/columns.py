@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
-from cs231n_lib.kernels.products import matmul_in_pieces
+from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, matmul_in_pieces
 from cs231n_lib.kernels.rows import RowClass, add_shifted, copy_shifted, row_classes, split_channels, stack
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
@@ -39,10 +39,10 @@ def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geome
             groups, out_w = geometry.groups, geometry.out_size[1]
             together, apart = (1, images) if direct else (images, 1)
             lines = geometry.kernel[1] * w.shape[1]
-            shifted = np.zeros((apart, groups, rows.rows, lines + 1, together, out_w), x.dtype)
+            shifted = aligned_zeros((apart, groups, rows.rows, lines + 1, together, out_w), x.dtype)
             shifted[:, :, :, lines] = 1
             product = (groups, rows.count, len(w) // groups, 0 if direct else images * out_w)
-            return shifted, np.empty(product, x.dtype)
+            return shifted, aligned_empty(product, x.dtype)
 
         spaces = Workspaces(make)
 
@@ -81,7 +81,7 @@ def columns_backward(
                 shifted = (1, groups, rows.rows, lines, images, out_w)
             else:
                 shifted = (groups, rows.stride, lines, -(-rows.rows // rows.stride), images, out_w)
-            return np.zeros(padded, x.dtype), np.zeros(shifted, x.dtype), np.empty(seen, x.dtype)
+            return aligned_zeros(padded, x.dtype), aligned_zeros(shifted, x.dtype), aligned_empty((seen,), x.dtype)
 
         spaces = Workspaces(make)
 

@@ -13,7 +13,7 @@ from cs231n_lib.kernels.geometry import Geometry
 from cs231n_lib.kernels.products import aligned_empty, aligned_rows, matmul_in_pieces
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
-TILE_BYTES = 1 << 19  # input and output of one tile: half a core's L2 cache
+TILE_BYTES = 1 << 20  # input and output of one tile: about a core's L2 cache; half of it going back, with more copies
 MIN_COLUMNS = 256  # pixels of one tile: fewer leave the sum over pixels waiting for dw
 
 
@@ -32,7 +32,7 @@ def pointwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
             matmul_in_pieces(matrix, seen.reshape(len(seen), len(matrix[0]), -1), pixels[tile])
         pixels[tile] += bias
 
-    run_tiles(task, _tiles(x, out))
+    run_tiles(task, _tiles(x, out, TILE_BYTES))
     return out
 
 
@@ -71,7 +71,7 @@ def pointwise_backward(
             # One product over all pixels of the tile: BLAS sums over the images too.
             return matmul_in_pieces(upstream, seen.reshape(-1, channels), np.empty_like(dw))
 
-    run_tiles(task, _tiles(x, dout), into=dw)
+    run_tiles(task, _tiles(x, dout, TILE_BYTES // 2), into=dw)
     return dx, dw.reshape(w.shape)
 
 
@@ -80,6 +80,6 @@ def _sampled(x: np.ndarray, geometry: Geometry) -> np.ndarray:
     return x[:, :, :: geometry.stride[0], :: geometry.stride[1]]
 
 
-def _tiles(x: np.ndarray, out: np.ndarray) -> list[slice]:
-    images = TILE_BYTES * len(x) // max(1, x.nbytes + out.nbytes)
+def _tiles(x: np.ndarray, out: np.ndarray, tile_bytes: int) -> list[slice]:
+    images = tile_bytes * len(x) // max(1, x.nbytes + out.nbytes)
     return split_batch(len(x), max(1, images, MIN_COLUMNS // (out.shape[2] * out.shape[3])))
