@@ -86,11 +86,62 @@ def copy_shifted(x: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: G
         shifted[:, :, into, j * channels : (j + 1) * channels, :, across] = seen
 
 
-def add_shifted(dx: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
-    """Add shifted[g, r, j, c, n, q] back to the pixels that `copy_shifted` reads: its adjoint."""
+@dataclass(frozen=True)
+class Plane:
+    """The pixel columns of one remainder modulo the stride, and the tap columns that reach them.
+
+    Tap j adds what comes from output column q to position q + move; the first tap does not move. Positions `across` are
+    the pixel columns `columns`.
+    """
+
+    taps: list[tuple[int, int]]  # (j, move)
+    across: slice
+    columns: slice
+
+
+def planes_of(geometry: Geometry) -> list[Plane]:
+    """Return the planes that have pixels and taps."""
+    (_, kernel_w), (_, stride), (_, pad), (_, dilation) = (
+        geometry.kernel, geometry.stride, geometry.pad, geometry.dilation
+    )  # fmt: skip
+    planes = []
+    for remainder in range(stride):
+        shifts = {j: j * dilation // stride for j in range(kernel_w) if j * dilation % stride == remainder}
+        first, _ = inside(remainder - pad, stride, geometry.out_size[1] + max(shifts.values(), default=0), geometry.size[1])
+        if not shifts or first.start == first.stop:
+            continue
+        still = max((j for j in shifts if shifts[j] <= first.start), default=min(shifts))
+        start, count = remainder - pad + stride * shifts[still], geometry.out_size[1] + max(shifts.values()) - shifts[still]
+        taps = sorted(((j, shift - shifts[still]) for j, shift in shifts.items()), key=lambda tap: tap[0] != still)
+        planes.append(Plane(taps, *inside(start, stride, count, geometry.size[1])))
+    return planes
+
+
+def add_planes(dx: np.ndarray, product: np.ndarray, rows: RowClass, geometry: Geometry, planes: list[Plane]) -> None:
+    """Add product[g, r, j, c, n, q] back to the pixels that `copy_shifted` reads: its adjoint. It changes product.
+
+    A line holds all images of a tile side by side, and NumPy adds long lines four times faster than many short rows. What
+    would move over the end of an image is set to zero before.
+    """
     dx = split_channels(dx, geometry.groups)  # a view: dx is a contiguous tile
-    into, pixels = inside(rows.start, rows.spread, shifted.shape[1], geometry.size[0])
-    for j in range(geometry.kernel[1]):
-        start = j * geometry.dilation[1] - geometry.pad[1]
-        across, columns = inside(start, geometry.stride[1], geometry.out_size[1], geometry.size[1])
-        dx[..., pixels, columns] += shifted[:, into, j, :, :, across].transpose(3, 0, 2, 1, 4)
+    into, pixels = inside(rows.start, rows.spread, product.shape[1], geometry.size[0])
+    product = product[:, into]
+    width = product.shape[5]
+    for plane in planes:
+        total = product[:, :, plane.taps[0][0]]  # (G, r, C, n, width)
+        flat = total.reshape(*total.shape[:2], prod(total.shape[2:]))  # a view
+        for j, move in plane.taps[1:]:
+            if abs(move) >= width:  # it all ends in the padding
+                continue
+            part = product[:, :, j]
+            part[..., max(0, width - move) :] = 0
+            part[..., : max(0, -move)] = 0
+            part = part.reshape(flat.shape)
+            keep = part.shape[2] - abs(move)
+            flat[:, :, max(0, move) :][:, :, :keep] += part[:, :, max(0, -move) :][:, :, :keep]
+        seen = dx[..., pixels, plane.columns]
+        gradient = total[..., plane.across].transpose(3, 0, 2, 1, 4)
+        if rows_are_disjoint(geometry):
+            seen[...] = gradient
+        else:
+            seen += gradient
