@@ -111,7 +111,8 @@ def _sum_of_short_products(
     """Return one tile's dw, (G, F / G, C / G, KH, KW), from the columns of the forward pass: one product for each row.
 
     padded : dout as _input_gradient reads it; shifted : workspace (1, G, input rows, KW * C / G, n, out_w)
-    BLAS has a kernel for small products that copies nothing; one long product would first copy both factors.
+    BLAS has a kernel for small products that copies nothing; one long product would first copy both factors. It reads
+    the right factor again and again, so the smaller one stands there: measured 58 instead of 39 GFLOP/s for 147 x 32.
     """
     _, groups, _, filters, _, _ = padded.shape
     (kernel_h, kernel_w), taps = geometry.kernel, -(-geometry.kernel[0] // rows.stride)
@@ -119,12 +120,12 @@ def _sum_of_short_products(
     upstream = stack(padded, rows.count, 1, filters, first=taps - 1)[0]  # (G, p, F / G, n q)
     columns = stack(shifted, rows.count, rows.stride, kernel_h * shifted.shape[3])[0]  # (G, p, KH KW C / G, n q)
     together = max(1, SUMMED_AT_ONCE // (filters * columns.shape[2]))
-    dw = np.zeros((groups, filters, columns.shape[2]), x.dtype)
+    dw = np.zeros((groups, columns.shape[2], filters), x.dtype)
     for p in range(0, rows.count, together):
         some = slice(p, p + together)
         part = np.empty((groups, len(upstream[0, some]), *dw.shape[1:]), x.dtype)
-        dw += np.matmul(upstream[:, some], columns[:, some].swapaxes(2, 3), out=part).sum(axis=1)
-    return dw.reshape(groups, filters, kernel_h, kernel_w, -1).transpose(0, 1, 4, 2, 3)
+        dw += np.matmul(columns[:, some], upstream[:, some].swapaxes(2, 3), out=part).sum(axis=1)
+    return dw.reshape(groups, kernel_h, kernel_w, -1, filters).transpose(0, 4, 3, 1, 2)
 
 
 def _long_products(
