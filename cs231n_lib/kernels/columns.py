@@ -71,7 +71,7 @@ def columns_backward(
     width = max([out_w, *(plane.across.stop for plane in planes)])  # room for all pixels of a plane
     lines = geometry.kernel[1] * w.shape[1]
     short = w.size // groups <= MOST_SHORT_WEIGHTS
-    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    dx, dw = np.zeros(x.shape, x.dtype), np.zeros_like(w)
     dout_g = split_channels(dout, groups)
     for rows in row_classes(geometry):
         taps = -(-geometry.kernel[0] // rows.stride)

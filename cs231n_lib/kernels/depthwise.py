@@ -111,7 +111,7 @@ def depthwise_backward(
     """Return dx and dw, the gradients of `depthwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
     many = len(w) // x.shape[1]
     narrow = is_narrow(x, geometry)
-    dx = narrow_input_gradient(dout, w, geometry) if narrow else np.zeros_like(x)
+    dx = narrow_input_gradient(dout, w, geometry) if narrow else np.zeros(x.shape, x.dtype)
     dw = np.zeros((geometry.kernel[1], x.shape[1], many, geometry.kernel[0]), x.dtype)
     dout_c = dout.reshape(len(x), x.shape[1], many, *geometry.out_size)
     for layout in _layouts(x, w, geometry):

@@ -42,7 +42,7 @@ def pointwise_backward(
     """Return dx and dw, the gradients of `pointwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
     filters, channels = w.shape[:2]
     strided = geometry.stride != (1, 1)
-    dx = np.zeros_like(x) if strided else np.empty_like(x)
+    dx = np.zeros(x.shape, x.dtype) if strided else np.empty_like(x)
     dw = np.zeros((filters, channels), x.dtype)
     matrix = np.ascontiguousarray(w.reshape(filters, channels).T)
     pixels = dout.shape[2] * dout.shape[3]
