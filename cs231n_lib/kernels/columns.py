@@ -3,7 +3,8 @@
 Full im2col copies every pixel KH * KW times. Here a pixel is copied KW times only, into the rows of rows.py. The
 columns for output row p are then input rows stride * p ... stride * p + KH - 1, which already lie one below the other:
 the matrix of shape (KH * (KW * C + 1), images * out_w) is a *view*. One tile of images is small enough to stay in cache
-between the copy and the product. The backward pass runs the same idea the other way round.
+between the copy and the product. The backward pass runs the same idea the other way round, and planes.py brings what
+it finds back to the pixels.
 
 The + 1 is a line of ones under each input row: the bias is its weight, so BLAS adds it. NumPy adds to a long contiguous
 array four times faster than to many short rows, so nothing here adds to short rows where a copy or a product can serve.
@@ -16,8 +17,9 @@ from math import prod
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
+from cs231n_lib.kernels.planes import add_planes, planes_of
 from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, matmul_in_pieces
-from cs231n_lib.kernels.rows import RowClass, add_planes, copy_shifted, planes_of, row_classes, split_channels, stack
+from cs231n_lib.kernels.rows import RowClass, copy_shifted, row_classes, split_channels, stack
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
 TILE_BYTES = 1 << 20  # rows and products of one tile: about a core's L2 cache; smaller tiles make more calls

@@ -1,8 +1,9 @@
 """The 1 x 1 convolution: a matrix product over the channels of every pixel.
 
-An image of shape (C, H, W) is already a matrix (C, H * W), so w @ image is the output, in its final layout. Copies serve
-alignment alone (see products.py): at (128, 128, 8, 8), 128 filters, they turn 7.4 ms in float64 into 6.3. For dw one
-factor is copied with its axes swapped, since BLAS multiplies rows by rows only half as fast as rows by columns.
+An image of shape (C, H, W) is already a matrix (C, H * W), so w @ image is the output, in its final layout. Copies
+serve alignment alone (products.py says why): at (128, 128, 8, 8) with 128 filters, float64, the forward products take
+6.3 ms with the copy and 7.4 without. For dw one factor is copied with its axes swapped, since BLAS sums over rows and
+columns faster than over rows and rows.
 """
 
 from __future__ import annotations

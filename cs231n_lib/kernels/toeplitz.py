@@ -7,14 +7,15 @@ below each other, they are a matrix that BLAS reads where it is; so is output ro
 
 The matrix holds the filter once in each column, a stride further down each time, and zeros elsewhere: 96 entries for 9
 taps when images are 32 wide. That is ten times the multiplications, at 80 GFLOP/s instead of 6, and no copies: measured
-4.7 ms at (64, 32, 32, 32), 3 x 3, float32, where bands with copies (depthwise.py) take 8.3. The work grows with the
-width, so wide images go there. dx is the same product with the transposed matrices.
+6.4 ms at (64, 32, 32, 32), 3 x 3, float32, where bands with copies (depthwise.py) take 8.3; with stride 2, 2.5 instead
+of 5.2. The work grows with the width, so wide images go there. dx is the same product with the transposed matrices.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -25,21 +26,20 @@ from cs231n_lib.kernels.threads import run_tiles, split_batch
 IMAGES = 16  # rows of one product: with more, images a power of two apart push each other out of the cache
 TILE_BYTES = 1 << 21  # input and output of one tile: measured flat above, smaller ones make more calls
 MOST_ENTRIES = 112  # in a column of dx's matrix: with more the zeros cost more than the copies of depthwise.py
-FEWEST_IMAGES = 16
-
+FEWEST_IMAGES = 16  # a product of fewer rows waits for its matrix
 
 Tile = tuple[slice, slice]  # images, channels of x
 
 
 class Run(NamedTuple):
-    """Rows first, first + step, ... (`count`) of the result; the first sees rows start, start + 1, ... of the source.
+    """Rows first, first + step, ... (`number`) of the result; the first sees rows start, start + 1, ... of the source.
 
     Each next one sees rows `start_step` further down; taps[k] is the tap row through which it sees the k-th of them.
     """
 
     first: int
     step: int
-    count: int
+    number: int
     start: int
     start_step: int
     taps: tuple[int, ...]
@@ -57,7 +57,7 @@ def narrow_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geomet
     runs = _runs([(p, h, i) for i, p, h in _pairs(geometry)], geometry.out_size[0])
     across = _across(w, geometry)
     products = [(run, _matrix(run, across)) for run in runs]
-    bias = b.repeat(out[0, 0, 0].size).reshape(out.shape[1:])  # NumPy adds whole images faster than short rows
+    bias = b.repeat(prod(geometry.out_size)).reshape(out.shape[1:])  # NumPy adds whole images faster than short rows
 
     def task(tile: Tile) -> None:
         for run, matrix in products:
@@ -71,7 +71,8 @@ def narrow_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geomet
 
 def narrow_input_gradient(dout: np.ndarray, w: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return dx, shape (N, C, H, W), from contiguous dout (N, F, out_h, out_w) and w (F, 1, KH, KW)."""
-    dout = dout.reshape(len(dout), geometry.groups, -1, *geometry.out_size)  # (N, C, m, out_h, out_w)
+    groups = geometry.groups
+    dout = dout.reshape(len(dout), groups, len(w) // groups, *geometry.out_size)  # (N, C, m, out_h, out_w)
     dx = np.empty((*dout.shape[:2], *geometry.size), dout.dtype)
     runs = _runs([(h, p, i) for i, p, h in _pairs(geometry)], geometry.size[0])
     across = _across(w, geometry).swapaxes(3, 4)
@@ -120,12 +121,12 @@ def _runs(pairs: list[tuple[int, int, int]], rows: int) -> list[Run]:
 
 def _rows_of(array: np.ndarray, tile: Tile, run: Run) -> np.ndarray:
     """View a run's rows in one tile of an array (N, C, m, H, W) as matrices (C, m, count, n, W)."""
-    return _long_rows(array, tile, run.first, run.step, (run.count, 1))
+    return _long_rows(array, tile, run.first, run.step, (run.number, 1))
 
 
 def _rows_seen(array: np.ndarray, tile: Tile, run: Run) -> np.ndarray:
     """View the rows that a run sees in the same way, (C, m, count, n, rows * W): they lie one after the other."""
-    return _long_rows(array, tile, run.start, run.start_step, (run.count, len(run.taps)))
+    return _long_rows(array, tile, run.start, run.start_step, (run.number, len(run.taps)))
 
 
 def _long_rows(array: np.ndarray, tile: Tile, first: int, step: int, size: tuple[int, int]) -> np.ndarray:
@@ -156,6 +157,6 @@ def _matrix(run: Run, across: np.ndarray) -> np.ndarray:
 
 def _tiles(source: np.ndarray, result: np.ndarray) -> list[Tile]:
     images = split_batch(len(source), IMAGES)
-    per_channel = (images[0].stop if images else 1) * (source[0, 0].nbytes + result[0, 0].nbytes)
-    channels = split_batch(source.shape[1], max(1, TILE_BYTES // max(1, per_channel)))
+    per_image = prod(source.shape[2:]) + prod(result.shape[2:])  # entries of one channel
+    channels = split_batch(source.shape[1], max(1, TILE_BYTES // (IMAGES * per_image * source.itemsize)))
     return [(some, part) for some in images for part in channels]
