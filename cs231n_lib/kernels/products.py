@@ -43,6 +43,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return such an array, filled with zeros."""
     array = aligned_empty(shape, dtype)
     array.fill(0)
     return array
