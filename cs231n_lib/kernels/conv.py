@@ -90,7 +90,7 @@ def _choose(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> Method:
     if w.shape[1] == 1 and geometry.groups > 1:
         return DEPTHWISE
     pixels = geometry.out_size[0] * geometry.out_size[1]
-    if geometry.kernel == (1, 1) and geometry.pad == (0, 0) and geometry.groups == 1 and pixels >= 32:
+    if geometry.kernel == (1, 1) and geometry.pad == (0, 0) and geometry.groups == 1 and pixels >= 16:
         return POINTWISE
     small = all(2 <= kernel <= 5 for kernel in geometry.kernel)
     channels = min(w.shape[1], len(w) // geometry.groups)

@@ -9,6 +9,8 @@ where column j of the filter stands in each row of band[j], a stride further to 
 zero, and BLAS multiplies the zeros faster than NumPy can avoid them. Images lie side by side, with their padding
 between them, so that rows are long, and a shift by j is a slice of the whole row.
 
+Narrow images need no copies: toeplitz.py does their forward pass and dx; dw stays here.
+
 Rows of a dilated or strided convolution fall into classes, see rows.py. Along the width, tap column j sees every
 stride-th pixel column: the pixel columns of one remainder modulo the stride make a plane.
 """
@@ -22,8 +24,9 @@ import numpy as np
 from cs231n_lib.kernels.geometry import Geometry, inside
 from cs231n_lib.kernels.rows import RowClass, row_classes, rows_are_disjoint, stack
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
+from cs231n_lib.kernels.toeplitz import is_narrow, narrow_forward, narrow_input_gradient
 
-BLOCK = 8  # output rows of one product: a larger band holds more zeros, a smaller one makes more calls
+BLOCK = 4  # output rows of one product: a larger band holds more zeros, a smaller one makes more calls
 LENGTH = 512  # pixels of a row, all images of a tile: measured flat from 256, worse below
 TILE_BYTES = 1 << 19  # pixels of a tile: smaller ones make more calls, larger ones leave the cache
 
@@ -72,6 +75,8 @@ class Layout:
 
 def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, 1, KH, KW) and b (F,)."""
+    if is_narrow(x, geometry):
+        return narrow_forward(x, w, b, geometry)
     out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
     many = len(w) // x.shape[1]  # filters of one channel
     out_c = out.reshape(len(x), x.shape[1], many, *geometry.out_size)
@@ -105,10 +110,13 @@ def depthwise_backward(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return dx and dw, the gradients of `depthwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
     many = len(w) // x.shape[1]
-    dx, dw = np.zeros_like(x), np.zeros((geometry.kernel[1], x.shape[1], many, geometry.kernel[0]), x.dtype)
+    narrow = is_narrow(x, geometry)
+    dx = narrow_input_gradient(dout, w, geometry) if narrow else np.zeros(x.shape, x.dtype)
+    dw = np.zeros((geometry.kernel[1], x.shape[1], many, geometry.kernel[0]), x.dtype)
     dout_c = dout.reshape(len(x), x.shape[1], many, *geometry.out_size)
     for layout in _layouts(x, w, geometry):
-        bands = [_backward_bands(w, layout, phase) for phase in range(min(layout.rows.stride, geometry.kernel[0]))]
+        phases = 0 if narrow else min(layout.rows.stride, geometry.kernel[0])
+        bands = [_backward_bands(w, layout, phase) for phase in range(phases)]
         spaces = layout.workspaces(x.dtype, backward=True)
         window = layout.rows.stride * (layout.block - 1) + geometry.kernel[0]
         dbands = np.zeros((*dw.shape[:2], layout.block * many, window), x.dtype)
@@ -233,6 +241,5 @@ def _tiles(x: np.ndarray, layout: Layout) -> list[Tile]:
     blocks = split_batch(len(x), -(-LENGTH // layout.width))
     images = blocks[0].stop if blocks else 1
     per_channel = images * layout.width * layout.rows.rows * len(layout.planes) * x.itemsize
-    parts = -(-x.shape[1] // max(1, TILE_BYTES // per_channel))
-    channels = -(-x.shape[1] // parts)
-    return [(block, slice(c, c + channels)) for block in blocks for c in range(0, x.shape[1], channels)]
+    parts = split_batch(x.shape[1], max(1, TILE_BYTES // per_channel))
+    return [(block, part) for block in blocks for part in parts]

@@ -1,6 +1,9 @@
-"""The 1 x 1 convolution: a matrix product over the channels of every pixel, with nothing to copy.
+"""The 1 x 1 convolution: a matrix product over the channels of every pixel.
 
-An image of shape (C, H, W) is already a matrix (C, H * W), so w @ image is the output, in its final layout.
+An image of shape (C, H, W) is already a matrix (C, H * W), so w @ image is the output, in its final layout. Copies
+serve alignment alone (products.py says why): at (128, 128, 8, 8) with 128 filters, float64, the forward products take
+6.3 ms with the copy and 7.4 without. For dw one factor is copied with its axes swapped, since BLAS sums over rows and
+columns faster than over rows and rows.
 """
 
 from __future__ import annotations
@@ -8,10 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
-from cs231n_lib.kernels.products import matmul_in_pieces
-from cs231n_lib.kernels.threads import run_tiles, split_batch
+from cs231n_lib.kernels.products import aligned_empty, aligned_rows, matmul_in_pieces
+from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
-TILE_BYTES = 1 << 20  # input and output of one tile: about a core's L2 cache
+TILE_BYTES = 1 << 20  # input and output of one tile: about a core's L2 cache; half of it going back, with more copies
+MIN_COLUMNS = 256  # pixels of one tile: fewer leave the sum over pixels waiting for dw
 
 
 def pointwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
@@ -20,12 +24,16 @@ def pointwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
     matrix = w.reshape(len(w), -1)  # (F, C)
     pixels = out.reshape(len(x), len(w), out.shape[2] * out.shape[3])  # (N, F, out_h * out_w), a view
     bias = b.repeat(pixels.shape[2]).reshape(pixels.shape[1:])  # NumPy adds whole images faster than short rows
+    seen_by_all = _sampled(x, geometry)
+    spaces = Workspaces(lambda images: aligned_empty((images, *seen_by_all.shape[1:]), x.dtype))
 
     def task(tile: slice) -> None:
-        matmul_in_pieces(matrix, _sampled(x[tile], geometry), pixels[tile])
+        with spaces.borrow(tile.stop - tile.start) as seen:
+            seen[...] = seen_by_all[tile]
+            matmul_in_pieces(matrix, seen.reshape(len(seen), len(matrix[0]), -1), pixels[tile])
         pixels[tile] += bias
 
-    run_tiles(task, _tiles(x, out))
+    run_tiles(task, _tiles(x, out, TILE_BYTES))
     return out
 
 
@@ -33,31 +41,46 @@ def pointwise_backward(
     dout: np.ndarray, x: np.ndarray, w: np.ndarray, geometry: Geometry
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return dx and dw, the gradients of `pointwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
+    filters, channels = w.shape[:2]
     strided = geometry.stride != (1, 1)
-    dx = np.zeros_like(x) if strided else np.empty_like(x)
-    dw = np.zeros((len(w), w.shape[1]), x.dtype)
-    matrix = np.ascontiguousarray(w.reshape(len(w), -1).T)  # (C, F)
+    dx = np.zeros(x.shape, x.dtype) if strided else np.empty_like(x)
+    dw = np.zeros((filters, channels), x.dtype)
+    matrix = np.ascontiguousarray(w.reshape(filters, channels).T)
+    pixels = dout.shape[2] * dout.shape[3]
+
+    def make(images: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return arrays for dout (F, n * pixels), x (n, out_h, out_w, C) and dx where the stride visits it."""
+        return (
+            aligned_rows(filters, images * pixels, x.dtype),
+            aligned_empty((images, *geometry.out_size, channels), x.dtype),
+            np.empty((images, channels, pixels), x.dtype),
+        )
+
+    spaces = Workspaces(make)
 
     def task(tile: slice) -> np.ndarray:
-        pixels, upstream = _sampled(x[tile], geometry), dout[tile].reshape(tile.stop - tile.start, len(w), -1)
-        if strided:
-            seen = dx[tile, :, :: geometry.stride[0], :: geometry.stride[1]]
-            product = np.empty((len(upstream), len(matrix), upstream.shape[2]), x.dtype)
-            seen[...] = matmul_in_pieces(matrix, upstream, product).reshape(seen.shape)
-        else:
-            matmul_in_pieces(matrix, upstream, dx[tile].reshape(pixels.shape))
-        # One product over all pixels of the tile: BLAS sums over the images too.
-        rows = upstream.transpose(1, 0, 2).reshape(len(w), -1)  # (F, n * out_h * out_w)
-        return rows @ pixels.transpose(1, 0, 2).reshape(pixels.shape[1], -1).T  # (F, C)
+        images = tile.stop - tile.start
+        with spaces.borrow(images) as (upstream, seen, product):
+            by_image = upstream.reshape(filters, images, pixels).swapaxes(0, 1)  # (n, F, pixels), a view
+            by_image[...] = dout[tile].reshape(images, filters, pixels)
+            seen[...] = _sampled(x[tile], geometry).transpose(0, 2, 3, 1)
+            if strided:
+                visited = _sampled(dx[tile], geometry)
+                visited[...] = matmul_in_pieces(matrix, by_image, product).reshape(visited.shape)
+            else:
+                matmul_in_pieces(matrix, by_image, dx[tile].reshape(images, channels, pixels))
+            # One product over all pixels of the tile: BLAS sums over the images too.
+            return matmul_in_pieces(upstream, seen.reshape(-1, channels), np.empty_like(dw))
 
-    run_tiles(task, _tiles(x, dout), into=dw)
+    run_tiles(task, _tiles(x, dout, TILE_BYTES // 2), into=dw)
     return dx, dw.reshape(w.shape)
 
 
 def _sampled(x: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Return the pixels that the stride visits, shape (n, C, out_h * out_w); a view when it visits all."""
-    return x[:, :, :: geometry.stride[0], :: geometry.stride[1]].reshape(len(x), x.shape[1], -1)
+    """View the pixels that the stride visits, shape (n, C, out_h, out_w)."""
+    return x[:, :, :: geometry.stride[0], :: geometry.stride[1]]
 
 
-def _tiles(x: np.ndarray, out: np.ndarray) -> list[slice]:
-    return split_batch(len(x), max(1, TILE_BYTES * len(x) // max(1, x.nbytes + out.nbytes)))
+def _tiles(x: np.ndarray, out: np.ndarray, tile_bytes: int) -> list[slice]:
+    images = tile_bytes * len(x) // max(1, x.nbytes + out.nbytes)
+    return split_batch(len(x), max(1, images, MIN_COLUMNS // (out.shape[2] * out.shape[3])))

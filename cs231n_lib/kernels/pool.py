@@ -75,8 +75,8 @@ def max_pool_backward_fast(dout: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
     """
     x, out, windows = cache
     check_dout("max_pool_backward_fast", dout, out.shape, x.dtype)
-    dx = np.zeros_like(x)
     planes = Planes(windows, x.shape[2:])
+    dx = planes.empty_image(x.shape, x.dtype)
 
     def make(shape: tuple[int, int]) -> tuple[np.ndarray, ...]:
         """Return pixels, their gradients, best, what is left of dout, a mask, and what one tap receives."""
@@ -144,8 +144,8 @@ def avg_pool_backward_fast(dout: np.ndarray, cache: AvgPoolCache) -> np.ndarray:
     """
     x_shape, dtype, windows = cache
     check_dout("avg_pool_backward_fast", dout, (*x_shape[:2], *windows.out_size), dtype)
-    dx = np.zeros(x_shape, dtype)
     planes = Planes(windows, x_shape[2:])
+    dx = planes.empty_image(x_shape, dtype)
 
     def make(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros((*planes.kinds, *shape, *planes.size), dtype), np.zeros((*shape, *planes.size), dtype)
@@ -180,6 +180,10 @@ class Planes:
             for i in range(windows.pool[0])
             for j in range(windows.pool[1])
         ]  # (plane, shift) of each tap, in reading order
+
+    def empty_image(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an array to write to: pixels between windows, which no plane holds, must be zero already."""
+        return np.empty(shape, dtype) if self.kinds == self.stride else np.zeros(shape, dtype)
 
     def _parts(self) -> Iterator[tuple[tuple, tuple]]:
         """Yield where each plane lies in the array of planes, and where its pixels lie in an image."""

@@ -84,13 +84,3 @@ def copy_shifted(x: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: G
         across, columns = inside(start, geometry.stride[1], geometry.out_size[1], geometry.size[1])
         seen = x[..., pixels, columns].transpose(0, 2, 4, 3, 1, 5)  # (b, g, r, c, n, q)
         shifted[:, :, into, j * channels : (j + 1) * channels, :, across] = seen
-
-
-def add_shifted(dx: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
-    """Add shifted[g, r, j, c, n, q] back to the pixels that `copy_shifted` reads: its adjoint."""
-    dx = split_channels(dx, geometry.groups)  # a view: dx is a contiguous tile
-    into, pixels = inside(rows.start, rows.spread, shifted.shape[1], geometry.size[0])
-    for j in range(geometry.kernel[1]):
-        start = j * geometry.dilation[1] - geometry.pad[1]
-        across, columns = inside(start, geometry.stride[1], geometry.out_size[1], geometry.size[1])
-        dx[..., pixels, columns] += shifted[:, into, j, :, :, across].transpose(3, 0, 2, 1, 4)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from kernel_cases import assert_close, convolutions, draw_arrays, our_conv, torch_conv
 
 from cs231n_lib.kernels import conv_forward_fast, winograd_transforms
 from cs231n_lib.kernels.columns import columns_backward, columns_forward
 from cs231n_lib.kernels.conv import conv_geometry
+from cs231n_lib.kernels.toeplitz import narrow_forward, narrow_input_gradient
 from cs231n_lib.kernels.winograd import winograd_backward, winograd_forward
 from cs231n_lib.kernels.winograd_transforms import OUTPUTS, winograd_matrices
 
@@ -51,12 +52,25 @@ def test_winograd_and_columns_agree_where_both_apply(case, seed):
     assert_close([*by_winograd, b], [*by_columns, b], 1e-11)
 
 
+@settings(max_examples=150, deadline=None)
+@given(case=convolutions(max_channels=1, groups=(2, 5), max_kernel=7), many=st.integers(1, 3), seed=st.integers(0, 9))
+def test_whole_rows_and_columns_agree_where_both_apply(case, many, seed):
+    x_shape, (_, _, *kernel), options = case
+    assume(options["dilation"][0] == 1)
+    x, w, b, dout = draw_arrays(x_shape, (many * x_shape[1], 1, *kernel), options | {"groups": x_shape[1]}, seed)
+    geometry = conv_geometry("test", x, w, b, **options | {"groups": x_shape[1]})
+    by_rows = [narrow_forward(x, w, b, geometry), narrow_input_gradient(dout, w, geometry)]
+    by_columns = [columns_forward(x, w, b, geometry), columns_backward(dout, x, w, geometry)[0]]
+    assert_close([*by_rows, b, b], [*by_columns, b, b], 1e-11)
+
+
 LARGE = {  # more than one tile, strip or block of columns, with a smaller last one
     "columns": ((37, 3, 33, 33), (8, 3, 7, 7), {"stride": 2, "pad": 3}),
     "columns_dilated_strided": ((5, 4, 41, 38), (6, 4, 3, 4), {"stride": (2, 3), "pad": (2, 1), "dilation": (3, 2)}),
     "winograd": ((3, 16, 50, 70), (24, 16, 3, 3), {"pad": 1}),
     "winograd_5x4_dilated_groups": ((3, 16, 50, 37), (32, 8, 5, 4), {"pad": (3, 7), "dilation": (2, 3), "groups": 2}),
     "depthwise": ((11, 6, 21, 131), (12, 1, 3, 5), {"stride": (1, 2), "pad": 3, "groups": 6, "dilation": (2, 1)}),
+    "depthwise_narrow": ((37, 50, 14, 15), (100, 1, 3, 5), {"stride": (1, 2), "pad": (1, 3), "groups": 50}),
     "pointwise": ((9, 64, 33, 33), (48, 64, 1, 1), {"stride": 2}),
 }
 

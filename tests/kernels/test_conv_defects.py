@@ -12,13 +12,14 @@ from threadpoolctl import threadpool_limits
 
 from cs231n_lib.kernels import conv_backward_fast, conv_forward_fast
 
-# one for each method: columns, Winograd, pointwise, pointwise with stride, depthwise
+# one for each method: columns, Winograd, pointwise, pointwise with stride, both of depthwise
 METHODS = {
     "columns": ((6, 3, 9, 11), (4, 3, 3, 5), {"stride": 2, "pad": (1, 2)}),
     "winograd": ((6, 16, 13, 10), (24, 16, 3, 3), {"pad": 1}),
     "pointwise": ((6, 5, 7, 8), (4, 5, 1, 1), {}),
     "pointwise_strided": ((6, 5, 13, 17), (4, 5, 1, 1), {"stride": 2}),
     "depthwise": ((6, 5, 9, 40), (10, 1, 3, 3), {"pad": 1, "groups": 5}),
+    "depthwise, narrow": ((17, 5, 9, 8), (10, 1, 3, 3), {"pad": 1, "groups": 5}),
 }
 each_method = pytest.mark.parametrize("case", METHODS.values(), ids=METHODS)
 

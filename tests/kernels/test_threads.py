@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from cs231n_lib.kernels.products import matmul_in_pieces
+from cs231n_lib.kernels.products import LINE, aligned_rows, aligned_zeros, matmul_in_pieces
 from cs231n_lib.kernels.threads import run_tiles
 
 
@@ -65,3 +65,14 @@ def test_matmul_in_pieces_equals_one_product(batch, height, depth, columns):
     got = matmul_in_pieces(matrix, right, out)
     assert got is out
     np.testing.assert_allclose(out, np.einsum("bmk,bkn->bmn", np.repeat(matrix, batch, axis=0), right), atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_workspaces_start_at_a_cache_line_and_rows_are_never_a_power_of_two_apart(dtype):
+    assert aligned_zeros((3, 5), dtype).__array_interface__["data"][0] % LINE == 0
+    for length in (1, 16, 100, 128):
+        rows = aligned_rows(4, length, dtype)
+        assert rows.shape == (4, length)
+        assert rows.__array_interface__["data"][0] % LINE == 0
+        assert rows.strides[0] % LINE == 0
+        assert rows.strides[0] // LINE % 2 == 1
