@@ -67,7 +67,7 @@ def run_tiles(task: Callable[[Any], Any], tiles: Sequence[Any], into: np.ndarray
     """
     with one_blas_thread as threads:
         workers = min(threads, len(tiles))
-        results = _OrderedSum(into)
+        results = _OrderedSum(into, most_early=workers - 1)
         if workers < 2:
             for number, tile in enumerate(tiles):
                 results.add(number, task(tile))
@@ -75,8 +75,12 @@ def run_tiles(task: Callable[[Any], Any], tiles: Sequence[Any], into: np.ndarray
         waiting = iter(enumerate(tiles))  # shared by the workers
 
         def work() -> None:
-            while (numbered := next(waiting, None)) is not None:
-                results.add(numbered[0], task(numbered[1]))
+            try:
+                while (numbered := next(waiting, None)) is not None:
+                    results.add(numbered[0], task(numbered[1]))
+            except BaseException:
+                results.give_up()
+                raise
 
         helpers = [_pool(os.getpid(), threads - 1).submit(work) for _ in range(workers - 1)]
         try:
@@ -97,22 +101,34 @@ def _pool(process: int, helpers: int) -> ThreadPoolExecutor:
 
 
 class _OrderedSum:
-    """Add parts that come in any order in the order of their numbers, so that rounding does not depend on chance."""
+    """Add parts that come in any order in the order of their numbers, so that rounding does not depend on chance.
 
-    def __init__(self, into: np.ndarray | None) -> None:
-        self._into = into
-        self._lock = threading.Lock()
+    most_early : how many parts may wait for an earlier one. A worker with one more waits itself, which bounds memory.
+    """
+
+    def __init__(self, into: np.ndarray | None, *, most_early: int) -> None:
+        self._into, self._most_early = into, most_early
+        self._turn = threading.Condition()
         self._early: dict[int, np.ndarray] = {}
         self._next = 0
+        self._given_up = False
 
     def add(self, number: int, part: np.ndarray | None) -> None:
         if self._into is None or part is None:
             return
-        with self._lock:
+        with self._turn:
+            self._turn.wait_for(lambda: number == self._next or len(self._early) < self._most_early or self._given_up)
             self._early[number] = part
             while self._next in self._early:
                 self._into += self._early.pop(self._next)
                 self._next += 1
+            self._turn.notify_all()
+
+    def give_up(self) -> None:
+        """Let nobody wait any more: a part will never come."""
+        with self._turn:
+            self._given_up = True
+            self._turn.notify_all()
 
 
 class Workspaces:
