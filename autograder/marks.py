@@ -221,7 +221,7 @@ def _called(node: ast.Call, modules: dict[str, str]) -> Iterator[Mark]:
     for keyword in node.keywords:
         workers = keyword.value.value if isinstance(keyword.value, ast.Constant) else 0
         if keyword.arg in ("num_workers", "n_jobs", "processes", "max_workers") and workers:
-            yield "process_limit", f"it asks for {workers!r} workers"
+            yield "process_limit", f"it asks for workers with {keyword.arg}="
     if name in ("numpy.asmatrix", "numpy.matrix") or name.startswith("numpy.ma."):
         yield "result_subclass", f"it uses {name}"
 

@@ -61,7 +61,7 @@ def parse_answers(raw: bytes, template: NotebookNode) -> Answers:
         return Answers("wrong_format", "the file must be a notebook, got a page, a PDF or an archive of that name")
     flags: list[Flag] = []
     try:
-        notebook = _parsed(raw, flags)
+        notebook = parsed(raw, flags)
     except (ValueError, RecursionError, MemoryError) as error:
         return Answers("invalid_json", f"the file must be a notebook in JSON, got: {str(error)[:200]}")
     found = _cells_of(notebook, flags)
@@ -70,7 +70,7 @@ def parse_answers(raw: bytes, template: NotebookNode) -> Answers:
     return _Matcher(template).match(found, flags)
 
 
-def _parsed(raw: bytes, flags: list[Flag]) -> Any:
+def parsed(raw: bytes, flags: list[Flag]) -> Any:
     """Return the JSON of a file. Raises ValueError if there is none, or too much of it to hold in memory."""
     if len(raw) > LARGE:
         flags.append(("huge_notebook", f"the file has {len(raw) / 1e6:.0f} MB"))
@@ -105,7 +105,8 @@ def _cells_of(notebook: Any, flags: list[Flag]) -> list[dict] | str:
     cells = notebook.get("cells")
     if notebook.get("nbformat") == 3 and isinstance(notebook.get("worksheets"), list):
         sheets = [sheet for sheet in notebook["worksheets"] if isinstance(sheet, dict)]
-        cells = [cell for sheet in sheets for cell in sheet.get("cells", []) if isinstance(cell, dict)]
+        cells = [cell for sheet in sheets if isinstance(sheet.get("cells"), list) for cell in sheet["cells"]]
+        cells = [cell for cell in cells if isinstance(cell, dict)]
         cells = [{**cell, "source": cell.get("source", cell.get("input", ""))} for cell in cells]
     elif notebook.get("nbformat") != 4:
         said = f"nbformat must be 3 or 4, got {str(notebook.get('nbformat'))[:40]!r}"
@@ -114,7 +115,8 @@ def _cells_of(notebook: Any, flags: list[Flag]) -> list[dict] | str:
             return said
         flags.append(("unknown_format", f"{said}; its cells were read as those of format 4"))
     if not isinstance(cells, list) or len(cells) > MAX_CELLS:
-        return f"cells must be a list of at most {MAX_CELLS}, got {len(cells) if isinstance(cells, list) else cells!r}"
+        got = len(cells) if isinstance(cells, list) else type(cells).__name__
+        return f"cells must be a list of at most {MAX_CELLS}, got {got}"
     metadata = notebook.get("metadata")
     kernel = metadata.get("kernelspec") if isinstance(metadata, dict) else None
     language = str(kernel.get("language", "python")) if isinstance(kernel, dict) else "python"

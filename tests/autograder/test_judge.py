@@ -200,3 +200,10 @@ def test_a_server_that_is_killed_is_started_again_and_leaves_nothing_running(mak
     server.process.wait()
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old))
     assert server.ask("test", make_job((RIGHT, TESTS)).__dict__)["verdicts"][0]["points"] == 2.0
+
+
+def test_a_lone_surrogate_that_an_answer_raises_can_be_written_anywhere(make_job):
+    raises = "def f(x):\n    raise ValueError('\\ud800 boom')"
+    record = run(make_job((raises, TESTS), (RIGHT.replace("f(", "g("), TESTS.replace("f(", "g("))))
+    json.dumps(record, ensure_ascii=False).encode()
+    assert [v["points"] for v in record["verdicts"]] == [0.0, 2.0]

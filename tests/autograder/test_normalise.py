@@ -183,3 +183,20 @@ def test_a_key_that_stands_twice_among_many_is_found_without_comparing_all_with_
     many = ",".join(f'"k{n}":0' for n in range(300_000))  # all with all would take hours
     answers = parse_answers(f'{{"cells": [], "nbformat": 4, "metadata": {{{many},"k299999":1}}}}'.encode(), TEMPLATE)
     assert "duplicate_keys" in {name for name, _ in answers.flags}
+
+
+@pytest.mark.parametrize("cells", [5, None, {"a": 1}, "text", [3, None]])
+def test_a_worksheet_without_a_list_of_cells_is_a_fault_and_no_crash(cells):
+    raw = json.dumps({"nbformat": 3, "worksheets": [{"cells": cells}, {}]}).encode()
+    assert parse_answers(raw, TEMPLATE).cells == {}
+
+
+def test_a_fault_is_told_in_a_line_however_long_the_file():
+    raw = json.dumps({"nbformat": 4, "cells": "A" * 5_000_000}).encode()
+    assert len(parse_answers(raw, TEMPLATE).detail) < 200
+
+
+def test_a_number_too_long_to_be_written_is_only_a_mark():
+    notebook = copy.deepcopy(TEMPLATE)
+    notebook.cells[3].source = "f(num_workers=0x" + "f" * 9000 + ")"
+    assert "process_limit" in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))

@@ -266,3 +266,20 @@ def test_what_a_call_changed_before_it_raised_is_seen(monkeypatch):
     with pytest.raises(StudentError) as caught:
         Subject.local(leaves_a_mark)(np.zeros(2))
     assert caught.value.mutated == (0,)
+
+
+def test_keys_made_to_collide_do_not_hold_up_the_judge():
+    with pytest.raises(wire.TooLarge, match="keys"):
+        wire.unpack({"set": [(2**61 - 1) * n for n in range(100_000)]}, [])
+    many = {"list": [{"dict": [[n, 0] for n in range(100)]} for _ in range(100)]}
+    with pytest.raises(wire.TooLarge, match="keys"):
+        wire.unpack(many, [])
+
+
+@pytest.mark.parametrize(
+    "cache", [dict.fromkeys(range(10_000)), set(range(10_000)), 10**6000], ids=["dict", "set", "int"]
+)
+def test_what_is_too_large_to_cross_stays_where_it_was_made_as_a_handle(cache):
+    out, kept = Subject.local(lambda: (1.0, cache))()
+    assert out == 1.0
+    assert isinstance(kept, Subject)
