@@ -97,12 +97,17 @@ def _code_marks(source: str, given: set[str]) -> Iterator[Mark]:
         flag = "poisoned_by_other_cells" if "reset" in magic.group(0) else "environment_change"
         yield flag, f"it runs {magic.group(0).strip()[:80]!r}"
     try:
-        tree = ast.parse(re.sub(r"(?m)^([ \t]*)[!%].*$", r"\1pass", source))
+        tree = ast.parse(without_magics(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     modules = _modules(tree)
     for node in ast.walk(tree):
         yield from _node_marks(node, modules, given)
+
+
+def without_magics(source: str) -> str:
+    """Return a cell as Python alone: a line that IPython reads itself does nothing."""
+    return re.sub(r"(?m)^([ \t]*)[!%].*$", r"\1pass", source)
 
 
 def _node_marks(node: ast.AST, modules: dict[str, str], given: set[str]) -> Iterator[Mark]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from .marks import code_marks, text_marks
+from .marks import code_marks, text_marks, without_magics
 
 MAX_FILE = 100_000_000  # bytes of a notebook; outputs with pictures make honest ones large
 LARGE = 10_000_000  # bytes from which a notebook is looked at before it is parsed
@@ -132,7 +132,7 @@ def _cell(cell: dict) -> dict:
     if not isinstance(source, str):
         source = ""
     # A lone surrogate cannot be written as UTF-8 anywhere further on.
-    source = source.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+    source = source.encode("utf-8", "replace").decode("utf-8").replace("\x00", "").removeprefix("\ufeff")
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
@@ -214,10 +214,13 @@ class _Matcher:
             position = self.order.get(name, position)
             flags += self._marks(name, cell)
             if name in self.kinds:
-                self._take(name, cell, answers, flags)
+                if left := self._take(name, cell, answers, flags):
+                    extras.append((position, left))
             elif name in self.locked:
                 if _visible(cell["source"]) != _visible(self.locked[name]):
                     flags.append(("test_cell_edited", f"{name} was changed; the course's own version was used"))
+                    if any(defined in self.names for defined in defined_names(cell["source"])):
+                        extras.append((position, cell["source"][:MAX_SOURCE]))
             elif cell["kind"] == "code" and cell["source"].strip() and _folded(cell["source"]) not in self.plain:
                 extras.append((position, cell["source"][:MAX_SOURCE]))
         flags[:] = dict.fromkeys(flags)
@@ -259,16 +262,22 @@ class _Matcher:
         defined = [self.names[name] for name in defined_names(cell["source"]) if name in self.names]
         return defined[0] if cell["kind"] == "code" and defined else ""
 
-    def _take(self, name: str, cell: dict, answers: dict[str, str], flags: list[tuple[str, str]]) -> None:
-        if cell["kind"] != self.kinds[name]:
-            flags.append(("metadata_edited", f"{name} must be a {self.kinds[name]} cell, got {cell['kind']}; ignored"))
-            return
+    def _take(self, name: str, cell: dict, answers: dict[str, str], flags: list[tuple[str, str]]) -> str:
+        """Take an answer; return code that was there and does not count as it, for a second look, or ""."""
         if len(cell["source"]) > MAX_SOURCE:
             flags.append(("answer_too_long", f"{name} must have at most {MAX_SOURCE} characters; ignored"))
-            return
+            return ""
+        if cell["kind"] != self.kinds[name]:
+            flags.append(("metadata_edited", f"{name} must be a {self.kinds[name]} cell, got {cell['kind']}"))
+            if self.kinds[name] == "code":  # text that never ran is no answer yet
+                return cell["source"]
         # Of two copies the later one counts, unless it is still the stub.
-        if name not in answers or "NotImplementedError" not in cell["source"]:
-            answers[name] = cell["source"]
+        if name in answers and "NotImplementedError" in cell["source"]:
+            return ""
+        # The earlier one may be the first half of a cell that was split.
+        left = answers.get(name, "") if self.kinds[name] == "code" else ""
+        answers[name] = cell["source"]
+        return left if left != cell["source"] and "NotImplementedError" not in left else ""
 
 
 def _folded(source: str) -> str:
@@ -291,7 +300,7 @@ def _visible(source: str) -> str:
 def defined_names(source: str) -> list[str]:
     """Return the functions, classes and variables that a cell defines at its top level; none if it does not parse."""
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(without_magics(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     names = []

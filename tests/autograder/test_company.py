@@ -37,6 +37,11 @@ HARMFUL = [
     "%reset -f\n",
     "().__class__.__base__\n",
     "import warnings\nwarnings.simplefilter('error')\n",
+    "from torch import set_default_dtype as use\nuse('f8')\n",
+    "files = !ls\nnp.sum = max\n",
+    "m = np\nm.sum = max\n",
+    "for m in (np, X):\n    m.sum = max\n",
+    "np.sum?\nnp.sum = max\n",
 ]
 
 
@@ -52,6 +57,11 @@ def test_whatever_reaches_out_of_its_cell_may_have_done_it(other):
 
 def test_an_answer_that_does_not_parse_is_nobody_elses_fault():
     assert not may_disturb(HARMFUL, "def net(:\n", SHARED)
+
+
+@pytest.mark.parametrize("magic", ["%%time", "%matplotlib inline", "files = !ls", "np.sum?"])
+def test_an_answer_with_a_magic_does_run(magic):
+    assert may_disturb([HARMFUL[8]], f"{magic}\n{OWN}", SHARED)
 
 
 @pytest.mark.parametrize("terms", [1_500, 2_500, 60_000])

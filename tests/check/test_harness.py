@@ -283,3 +283,16 @@ def test_what_is_too_large_to_cross_stays_where_it_was_made_as_a_handle(cache):
     out, kept = Subject.local(lambda: (1.0, cache))()
     assert out == 1.0
     assert isinstance(kept, Subject)
+
+
+def test_what_hidden_tests_made_an_answer_print_is_not_shown(monkeypatch):
+    def talks(x):
+        print("secret", x)
+        return 0
+
+    def stage(subject, rng, report):
+        subject(1)
+        report.close(np.zeros(1), np.ones(1), name="out")
+
+    first = judge(made_up(lambda subject, rng, report: subject(0)), talks, monkeypatch)
+    assert "secret" not in plain(first.also(stage, seed=1))
