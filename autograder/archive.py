@@ -246,9 +246,13 @@ def _list_folder(folder: Path) -> Listing:
         here = Path(where)
         for name in [*subfolders, *files]:
             flags += _planted((here / name).relative_to(folder).parts)
-        subfolders[:] = sorted(name for name in subfolders if not _is_junk([name]))
+        hidden = [name for name in subfolders if _is_junk([name])]
+        kept = [name for name in hidden if here == folder and _holds_notebooks(here / name)]
+        subfolders[:] = sorted({*subfolders} - {*hidden} | {*kept})
         if here == folder:
             top = [plain_text(name) for name in subfolders if not (here / name).is_symlink()]
+            odd = [plain_text(n) for n in subfolders if plain_text(n) != unicodedata.normalize("NFC", n)]
+            flags += [("bad_name", f"'{name}/' had marks in its name that cannot be seen") for name in odd]
         for name in [n for n in subfolders if (here / n).is_symlink()] + sorted(files):
             path = here / name
             inside = path.relative_to(folder)
@@ -264,6 +268,11 @@ def _list_folder(folder: Path) -> Listing:
             facts = path.stat()
             items.append(Item(PurePosixPath(*parts), facts.st_size, _file_reader(path), modified=facts.st_mtime))
     return Listing(items, top, flags)
+
+
+def _holds_notebooks(folder: Path) -> bool:
+    """True for what may be a student's folder, even if it is called as systems call what they hide."""
+    return folder.name not in JUNK and not folder.is_symlink() and next(folder.rglob("*.ipynb"), None) is not None
 
 
 def _file_reader(path: Path) -> Callable[[int], bytes]:

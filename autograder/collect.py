@@ -14,6 +14,7 @@ from .archive import UNREADABLE, Flag, Item, list_place, plain_text
 from .choose import choose
 from .course import CourseError
 from .layouts import Entry, recognise
+from .marks import looks_like_others
 from .roster import Roster
 
 MANIFEST = "manifest.json"
@@ -167,7 +168,9 @@ def _students(named: list[tuple[Entry, str, tuple[Flag, ...]]]) -> list[Found]:
             n += 1
             safe = f"{_safe(one.student)}-{n}"
         taken.add(safe.casefold())
-        changed = (("bad_name", f"{one.student!r} is kept as {safe!r}"),) if safe != one.student else ()
+        changed = [("bad_name", f"{one.student!r} is kept as {safe!r}")] if safe != one.student else []
+        if any(map(looks_like_others, re.findall(r"\w+", safe))):
+            changed.append(("unicode_trick", f"the name {safe!r} holds letters that look like others"))
         found.append(Found(safe, one.entry, (*one.flags, *changed)))
     return sorted(found, key=lambda one: one.student)
 

@@ -143,11 +143,18 @@ def _letters(source: str) -> Iterator[Mark]:
     if odd := BIDI.search(source):
         yield "unicode_trick", f"it holds the invisible mark {unicodedata.name(odd.group(0), 'unnamed')}"
     for word in re.findall(r"[^\W\d]\w*", source):
-        if not word.isascii():
-            letters = set(word)
-            mixed = letters & CYRILLIC_LOOKALIKES and any(ch.isascii() and ch.isalpha() for ch in word)
-            if mixed or (unicodedata.normalize("NFKC", word) != word and unicodedata.normalize("NFKC", word).isascii()):
-                yield "unicode_trick", f"the name {word[:60]!r} holds letters that look like others"
+        if looks_like_others(word):
+            yield "unicode_trick", f"the name {word[:60]!r} holds letters that look like others"
+
+
+def looks_like_others(word: str) -> bool:
+    """True for a word of Latin letters and some that only look so."""
+    if word.isascii():
+        return False
+    mixed = set(word) & CYRILLIC_LOOKALIKES and any(ch.isascii() and ch.isalpha() for ch in word)
+    return bool(mixed) or (
+        unicodedata.normalize("NFKC", word) != word and unicodedata.normalize("NFKC", word).isascii()
+    )
 
 
 def _modules(tree: ast.AST) -> dict[str, str]:

@@ -147,7 +147,7 @@ def _cell(cell: dict) -> dict:
         "id": cell.get("id") if isinstance(cell.get("id"), str) else "",
         "nbgrader": nbgrader if isinstance(nbgrader, dict) else {},
         "ran": _ran(metadata),
-        "showed": _texts(cell.get("outputs")),
+        "showed": "\n".join([_texts(cell.get("outputs")), _texts(_attached(cell.get("attachments")))]),
     }
 
 
@@ -156,6 +156,11 @@ def _ran(metadata: Any) -> str:
     times = metadata.get("execution") if isinstance(metadata, dict) else None
     begun = times.get("iopub.execute_input") if isinstance(times, dict) else None
     return begun[:60] if isinstance(begun, str) else ""
+
+
+def _attached(files: Any) -> list[dict]:
+    """The files attached to a cell, in the form of outputs."""
+    return [{"data": data} for data in files.values()] if isinstance(files, dict) else []
 
 
 def _texts(outputs: Any) -> str:

@@ -93,6 +93,8 @@ def pack(value: Any, *, opaque: Opaque = _no_opaque) -> tuple[Any, list[bytes]]:
             keys += len(v)
             if keys > MAX_KEYS:  # it may be a cache that only its owner reads: then a handle will do
                 return opaque(v)
+        if isinstance(v, tuple):
+            kind = tuple  # a named one too: it is taken apart like any other
         if kind in (tuple, list, set, frozenset):
             items = sorted(v, key=repr) if kind in (set, frozenset) else v
             return {kind.__name__: [walk(item, depth + 1) for item in items]}

@@ -162,3 +162,22 @@ def test_a_name_longer_than_a_file_system_takes_is_cut(tmp_path):
     names = list(found(tmp_path / "class.zip"))
     assert len(set(names)) == 2
     assert max(len(name.encode()) for name in names) < 200
+
+
+def test_a_folder_that_is_called_as_systems_call_what_they_hide_is_still_read(tmp_path):
+    for name in (".ann", ".git", ".ipynb_checkpoints"):
+        (tmp_path / name).mkdir()
+    for name in (".ann", ".ipynb_checkpoints"):
+        (tmp_path / name / "N00_start.ipynb").write_bytes(b"1")
+    (tmp_path / ".git" / "config").write_bytes(b"1")
+    students = found(tmp_path)
+    assert {name: one.notebooks for name, one in students.items()} == {"ann": {"N00_start": b"1"}}
+    assert "bad_name" in dict(students["ann"].flags)
+
+
+def test_names_with_marks_that_cannot_be_seen_or_letters_of_two_alphabets_are_flagged(tmp_path):
+    names = {"\u202egnp": "bad_name", "\u0430nn": "unicode_trick", "\u0430\u043d\u043d\u0430": "", "Zoe\u0308": ""}
+    for name in names:
+        (tmp_path / name).mkdir()
+    flags = {one.student: "".join(dict(one.flags)) for one in found(tmp_path).values()}
+    assert sorted(flags.values()) == sorted(names.values())

@@ -233,3 +233,12 @@ def test_an_answer_under_a_magic_is_found_by_its_name():
         cell["metadata"], cell["id"] = {}, ""
     nb["cells"][3]["source"] = "\ufeff%%time\n!ls\n" + nb["cells"][3]["source"]
     assert read(nb).cells["t-f"] == nb["cells"][3]["source"].removeprefix("\ufeff")
+
+
+def test_a_script_in_an_attached_picture_is_a_mark():
+    nb = handed_in()
+    drawn = {"a.png": {"image/svg+xml": "<svg onload='alert(1)'></svg>"}}
+    nb["cells"].append({"cell_type": "markdown", "metadata": {}, "source": "see", "attachments": drawn})
+    assert "active_content" in names(read(nb))
+    nb["cells"][-1]["attachments"] = [3]
+    assert "active_content" not in names(read(nb))

@@ -4,6 +4,7 @@ import contextlib
 import html
 import math
 import re
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -296,3 +297,8 @@ def test_what_hidden_tests_made_an_answer_print_is_not_shown(monkeypatch):
 
     first = judge(made_up(lambda subject, rng, report: subject(0)), talks, monkeypatch)
     assert "secret" not in plain(first.also(stage, seed=1))
+
+
+def test_a_named_tuple_is_taken_apart_like_any_other():
+    pair = namedtuple("pair", "out cache")
+    assert Subject.local(lambda: pair(1.0, (2, 3)))() == (1.0, (2, 3))
