@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-MAGIC = re.compile(r"(?m)^\s*[%!?]|=[ \t]*[%!]|\?\s*$")  # what IPython reads and Python does not
+MAGIC = re.compile(r"(?m)^[ \t]*[%!?]|=[ \t]*[%!]|\?[ \t]*$")  # what IPython reads and Python does not
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MAX_READ = 200_000  # characters of a notebook's code: more would take the judge longer than the second run
 SHARED_STATE = {

@@ -81,7 +81,7 @@ def markdown(text: str) -> str:
     return ACTIVE_TEX.sub("", clean)
 
 
-def code(text: str) -> str:
+def trimmed(text: str) -> str:
     """Return code as pages show it: no white space at line ends, where Pygments takes the square of its length."""
     return "\n".join(line.rstrip() for line in text.splitlines())
 

@@ -12,7 +12,7 @@ from typing import Any
 import nh3
 
 from .course import Course
-from .defang import code, shown
+from .defang import shown, trimmed
 from .grading import Graded, role_of
 from .results import STATUSES, Row, StudentResult
 from .scheduler import write_atomically
@@ -88,7 +88,7 @@ def highlight(source: str) -> str:
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    return pygmentize(code(source), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    return pygmentize(trimmed(source), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
 
 
 def clean_markdown(text: str) -> str:

@@ -1,5 +1,7 @@
 """Which answers could have changed what another one sees: only these make a failed question worth a second run."""
 
+import time
+
 import pytest
 
 from autograder.company import may_disturb
@@ -67,3 +69,9 @@ def test_an_answer_with_a_magic_does_run(magic):
 @pytest.mark.parametrize("terms", [1_500, 2_500, 60_000])
 def test_what_is_too_deep_or_too_long_to_read_may_have_done_it(terms):
     assert may_disturb(["x = " + "+".join(["'a'"] * terms)], OWN, SHARED)
+
+
+def test_looking_for_magics_takes_no_time_on_white_space():
+    start = time.process_time()
+    may_disturb([" \n" * 90_000 + "def f(:", "?" * 190_000 + "\n"], "= " * 90_000, SHARED)
+    assert time.process_time() - start < 5.0
