@@ -174,4 +174,11 @@ CASES = {
         "import cs231n_lib.check.peer as peer\n"
         "peer.wire.pack = lambda v, **k: ({'set': [(2**61 - 1) * n for n in range(150_000)]}, [])\n" + RIGHT,
     ),
+    "OWN33": Case(
+        "asks the course's own checks for the answer: the value is right, and a person must see whose it is",
+        "course_answer",
+        "from cs231n_lib.check import n04_affine\n"
+        "def affine_forward(x, w, b): return n04_affine.affine(x, w, b), (x, w)\n",
+        q1=3.0,
+    ),
 }

@@ -242,3 +242,22 @@ def test_a_script_in_an_attached_picture_is_a_mark():
     assert "active_content" in names(read(nb))
     nb["cells"][-1]["attachments"] = [3]
     assert "active_content" not in names(read(nb))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from cs231n_lib.check.n04_affine import affine",
+        "from cs231n_lib.check import n04_affine as mine",
+        "import cs231n_lib.check.n04_affine",
+        "import cs231n_lib.check as c\nc.n04_affine.affine",
+        "open('/course/cs231n_lib/check/n04_affine.py')",
+        "__import__('cs231n_lib.check.n04_affine')",
+    ],
+)
+def test_an_answer_that_asks_the_courses_own_checks_is_a_mark(code):
+    notebook = copy.deepcopy(TEMPLATE)
+    notebook.cells[3].source = code
+    assert "course_answer" in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))
+    notebook.cells[3].source = "from cs231n_lib.check import check\nfrom cs231n_lib.check.harness import check"
+    assert "course_answer" not in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))
