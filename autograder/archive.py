@@ -4,7 +4,11 @@ What a path says is only ever a name to look at: bytes are read into memory, and
 says. So a path cannot leave the folder, and an archive cannot unpack to more than the bounds.
 """
 
+import bz2
+import gzip
 import io
+import lzma
+import math
 import os
 import re
 import stat
@@ -17,9 +21,10 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 MAX_MEMBERS = 1_000  # files in one student's archive
+MAX_ENTRIES = 20 * MAX_MEMBERS  # what else an archive may list: folders, links, files that systems leave
 MAX_CLASS = 200_000  # files in the download of a whole class
 MAX_ARCHIVE = 200_000_000  # bytes of an archive inside another
 MAX_RATIO = 200  # bytes out of an archive for each byte in it: notebooks reach 20, zeros 1000
@@ -34,6 +39,8 @@ UNREADABLE = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
+    struct.error,
     OSError,
     RuntimeError,
     NotImplementedError,
@@ -117,19 +124,46 @@ def fault_of(error: Exception) -> str:
     return kinds.get(type(error), "unreadable_archive")
 
 
+class _Bounded(io.RawIOBase):
+    """What a compressed file unpacks to, up to BOMB bytes: a tar's long names and headers are read whole, unasked."""
+
+    def __init__(self, raw: bytes) -> None:
+        packed = io.BytesIO(raw)
+        kinds: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+        self.unpacked: IO[bytes] = kinds[raw[:2]](packed) if raw[:2] in kinds else packed
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.unpacked.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._bound(offset)
+        return self.unpacked.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        self._bound(self.tell() + size)
+        return self.unpacked.read(size)
+
+    def _bound(self, end: int) -> None:
+        if end > BOMB:
+            raise ArchiveBomb(f"an archive must hold at most {BOMB} bytes, got more")
+
+
 def _list_tar(raw: bytes) -> Listing:
     """List the plain files of a tar, held in memory. Raises one of UNREADABLE."""
     items: list[Item] = []
     flags: list[Flag] = []
     total = 0
-    with tarfile.open(fileobj=io.BytesIO(raw), mode="r:*") as archive:
-        for member in archive:
+    with tarfile.open(fileobj=_Bounded(raw), mode="r:") as archive:
+        for count, member in enumerate(archive):
             name = plain_text(member.name)
             parts = [part for part in name.split("/") if part not in ("", ".")]
             total += member.size
             if total > BOMB:
                 raise ArchiveBomb(f"an archive must hold at most {BOMB} bytes, got more")
-            if len(items) >= MAX_MEMBERS:
+            if len(items) >= MAX_MEMBERS or count >= MAX_ENTRIES:
                 raise TooManyFiles(f"an archive must hold at most {MAX_MEMBERS} files, got more")
             if ".." in parts or name.startswith("/"):
                 flags.append(("path_traversal", f"{name[:200]!r} points outside its archive; ignored"))
@@ -149,7 +183,8 @@ def open_inside(item: Item) -> Listing:
         raise ValueError(f"an archive must have at most {MAX_ARCHIVE} bytes, got more")
     if item.name.lower().endswith(TARS):
         return _list_tar(raw)
-    _count_first(io.BytesIO(raw), 20 * MAX_MEMBERS)
+    if (count := raw.count(b"PK\x01\x02")) > MAX_ENTRIES:  # each entry has one; the end of a zip can lie about them
+        raise TooManyFiles(f"an archive must hold at most {MAX_ENTRIES} files, got {count}")
     return list_zip(zipfile.ZipFile(io.BytesIO(raw)), MAX_MEMBERS)
 
 
@@ -211,9 +246,13 @@ def _list_folder(folder: Path) -> Listing:
         here = Path(where)
         for name in [*subfolders, *files]:
             flags += _planted((here / name).relative_to(folder).parts)
-        subfolders[:] = sorted(name for name in subfolders if not _is_junk([name]))
+        hidden = [name for name in subfolders if _is_junk([name])]
+        kept = [name for name in hidden if here == folder and _holds_notebooks(here / name)]
+        subfolders[:] = sorted({*subfolders} - {*hidden} | {*kept})
         if here == folder:
             top = [plain_text(name) for name in subfolders if not (here / name).is_symlink()]
+            odd = [plain_text(n) for n in subfolders if plain_text(n) != unicodedata.normalize("NFC", n)]
+            flags += [("bad_name", f"'{name}/' had marks in its name that cannot be seen") for name in odd]
         for name in [n for n in subfolders if (here / n).is_symlink()] + sorted(files):
             path = here / name
             inside = path.relative_to(folder)
@@ -229,6 +268,11 @@ def _list_folder(folder: Path) -> Listing:
             facts = path.stat()
             items.append(Item(PurePosixPath(*parts), facts.st_size, _file_reader(path), modified=facts.st_mtime))
     return Listing(items, top, flags)
+
+
+def _holds_notebooks(folder: Path) -> bool:
+    """True for what may be a student's folder, even if it is called as systems call what they hide."""
+    return folder.name not in JUNK and not folder.is_symlink() and next(folder.rglob("*.ipynb"), None) is not None
 
 
 def _file_reader(path: Path) -> Callable[[int], bytes]:
@@ -249,6 +293,8 @@ def _planted(parts: Sequence[str]) -> list[Flag]:
 
 def odd_time(item: Item) -> str:
     """Return what is wrong with the time of a file, or an empty string."""
+    if not math.isfinite(item.modified) or abs(item.modified) > 1e11:  # some 3,000 years
+        return f"{item.name} says that it is from no year there is"
     if item.modified and not OLDEST < item.modified < time.time() + 86_400:
         return f"{item.name} says that it is from {time.strftime('%Y-%m-%d', time.gmtime(item.modified))}"
     return ""

@@ -3,14 +3,13 @@
 Exact names come first, then names that differ in case, copy marks or what was written around them, then content.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from .archive import UNREADABLE, Flag, Item, fault_of, odd_time, open_inside
 from .layouts import by_size_of_match, copy_mark
-from .normalise import MAX_FILE
+from .normalise import MAX_FILE, parsed
 
 MAX_LOOKED = 20_000_000  # bytes of a notebook that is parsed to see whether it is whole
 MAX_DEPTH = 3  # archives inside archives
@@ -148,7 +147,7 @@ def _by_content(
 
 def _ids_in(raw: bytes) -> frozenset[str]:
     try:
-        cells = json.loads(raw.decode("utf-8-sig"))["cells"]
+        cells = parsed(raw, [])["cells"]
         found = [cell["metadata"]["nbgrader"]["grade_id"] for cell in cells if "nbgrader" in cell.get("metadata", {})]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return frozenset()
@@ -160,7 +159,7 @@ def _whole(raw: bytes) -> bool:
     if len(raw) > MAX_LOOKED:
         return True
     try:
-        return isinstance(json.loads(raw.decode("utf-8-sig")).get("cells"), list)
+        return isinstance(parsed(raw, []).get("cells"), list)
     except (ValueError, RecursionError, AttributeError):
         return False
 

@@ -14,10 +14,12 @@ from .archive import UNREADABLE, Flag, Item, list_place, plain_text
 from .choose import choose
 from .course import CourseError
 from .layouts import Entry, recognise
+from .marks import looks_like_others
 from .roster import Roster
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST = 1_000_000
+MAX_NAME = 150  # bytes: file systems allow 255, and what is being written gets a longer name
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,16 @@ def _unmapped(entry: Entry, why: str) -> tuple[Flag, ...]:
 
 def _on_roster(entries: list[Entry], roster: Roster) -> list[tuple[Entry, str, tuple[Flag, ...]]]:
     named = []
-    for entry in entries:
-        student, why = roster.find(*entry.clues, *_manifest_clue(entry.items))
-        named.append((entry, student.id if student else entry.name, () if student else _unmapped(entry, why)))
+    sure = [roster.find(*entry.clues)[0] for entry in entries]
+    present = {student.id for student in sure if student}
+    for entry, known in zip(entries, sure, strict=True):
+        student, why = (known, "") if known else roster.find(*entry.clues, *_manifest_clue(entry.items))
+        taken = student is not None and known is None and student.id in present
+        if student is None or taken:  # nobody's own word puts their work among another's
+            why = f"it says that it is {student.id}'s, whose work is here under that name" if student else why
+            named.append((entry, entry.name, _unmapped(entry, why)))
+        else:
+            named.append((entry, student.id, ()))
     return named
 
 
@@ -159,7 +168,9 @@ def _students(named: list[tuple[Entry, str, tuple[Flag, ...]]]) -> list[Found]:
             n += 1
             safe = f"{_safe(one.student)}-{n}"
         taken.add(safe.casefold())
-        changed = (("bad_name", f"{one.student!r} is kept as {safe!r}"),) if safe != one.student else ()
+        changed = [("bad_name", f"{one.student!r} is kept as {safe!r}")] if safe != one.student else []
+        if any(map(looks_like_others, re.findall(r"\w+", safe))):
+            changed.append(("unicode_trick", f"the name {safe!r} holds letters that look like others"))
         found.append(Found(safe, one.entry, (*one.flags, *changed)))
     return sorted(found, key=lambda one: one.student)
 
@@ -173,4 +184,5 @@ def _both(first: Found, entry: Entry, flags: tuple[Flag, ...]) -> Found:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^\w .@+-]", "_", name).strip(". ")[:100].strip(". ") or "unnamed"
+    short = re.sub(r"[^\w .@+-]", "_", name).strip(". ")[:100].encode()[:MAX_NAME].decode(errors="ignore")
+    return short.strip(". ") or "unnamed"

@@ -5,10 +5,12 @@ Nothing is decided here but whether to try again. When in doubt the answer is ye
 """
 
 import ast
+import re
 from collections.abc import Container, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+MAGIC = re.compile(r"(?m)^[ \t]*[%!?]|=[ \t]*[%!]|\?[ \t]*$")  # what IPython reads and Python does not
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MAX_READ = 200_000  # characters of a notebook's code: more would take the judge longer than the second run
 SHARED_STATE = {
@@ -44,7 +46,7 @@ def may_disturb(others: list[str], own: str, shared: list[str]) -> bool:
 def _may_disturb(others: list[str], own: str, shared: list[str]) -> bool:
     mine, ours = _parsed(own), [tree for tree in map(_parsed, shared) if tree]
     if mine is None:
-        return False  # it does not even run
+        return bool(MAGIC.search(own))  # if that is no magic, it does not even run
     used = {node.id for node in ast.walk(mine) if isinstance(node, ast.Name)} | _bound(mine)
     nodes = [node for tree in [mine, *ours] for node in ast.walk(tree) if _is_import(node)]
     imports = frozenset((ast.unparse(node), frozenset(_names(node))) for node in nodes)
@@ -66,10 +68,11 @@ def _effects(text: str, imports: frozenset[tuple[str, frozenset[str]]]) -> Effec
     """
     tree = _parsed(text)
     if tree is None:  # IPython's own syntax may do anything; Python that does not parse does nothing
-        return Effects(frozenset(), any(line.lstrip().startswith(("%", "!", "?")) for line in text.splitlines()))
+        return Effects(frozenset(), bool(MAGIC.search(text)))
     bound = frozenset(_bound(tree, {words for words, _ in imports}))
     libraries = set().union(*(names for _, names in imports), *map(_names, filter(_is_import, ast.walk(tree))))
-    outside = any(map(_reaches_out, ast.walk(tree))) or any(_changes_outside(tree, bound - libraries, libraries))
+    made = bound - libraries - _other_names(tree, libraries)
+    outside = any(map(_reaches_out, ast.walk(tree))) or any(_changes_outside(tree, made, libraries))
     return Effects(bound, outside)
 
 
@@ -103,6 +106,19 @@ def _bound(tree: ast.Module, imports: Container[str] = ()) -> set[str]:
     return names.union(*(node.names for node in ast.walk(tree) if isinstance(node, ast.Global)))
 
 
+def _other_names(tree: ast.Module, libraries: set[str]) -> set[str]:
+    """The names that are given to a library: `m = np`, `for m in (np, plt)`."""
+    names = set()
+    for node in ast.walk(tree):
+        value = node.value if isinstance(node, ast.Assign) else node.iter if isinstance(node, ast.For) else None
+        held = value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
+        if any(isinstance(item, ast.Name) and item.id in libraries for item in held):
+            names |= {
+                name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+            }
+    return names
+
+
 def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         yield child
@@ -115,7 +131,11 @@ def _reaches_out(node: ast.AST) -> bool:
     if isinstance(node, ast.Import):
         return any(alias.name.partition(".")[0] in SHARED_STATE for alias in node.names)
     if isinstance(node, ast.ImportFrom):
-        return (node.module or "").partition(".")[0] in SHARED_STATE or any(a.name == "*" for a in node.names)
+        # A function that sets something is called by its bare name then, or by another.
+        names = [alias.name for alias in node.names]
+        return (node.module or "").partition(".")[0] in SHARED_STATE or any(
+            n.startswith(("*", *SETTINGS)) for n in names
+        )
     if isinstance(node, ast.Name):
         return node.id in REACH
     if isinstance(node, ast.Attribute):

@@ -81,10 +81,15 @@ def markdown(text: str) -> str:
     return ACTIVE_TEX.sub("", clean)
 
 
+def trimmed(text: str) -> str:
+    """Return code as pages show it: no white space at line ends, where Pygments takes the square of its length."""
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
 def panel(html: str) -> str:
     """Return a check's panel with nothing but its blocks and their styles. The check escapes; this is a second wall."""
     return nh3.clean(
-        html,
+        CONTROL.sub("", TERMINAL.sub("", html)),
         tags={"div", "span", "br"},
         attributes={"div": {"style", "role", "class"}, "span": {"style", "class"}},
         filter_style_properties={

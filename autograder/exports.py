@@ -128,8 +128,11 @@ def _match(listed: Roster, results: list[StudentResult]) -> tuple[dict[int, Stud
     found: dict[int, StudentResult] = {}
     unknown = []
     for result in results:
-        number = re.search(r"_(\d+)$", result.student)  # what tells two students of one name apart
-        student, _ = listed.find(result.student, number[1] if number else "")
+        student, _ = listed.find(result.student)
+        twin = re.fullmatch(r"(.+)_(\d+)", result.student)  # of two students of one name: the LMS's number
+        if student is None and twin:
+            student, _ = listed.find(twin[2])
+            student = student if student and student.goes_by(twin[1]) else None  # anybody can write a number
         if student is None or student.line in found:
             unknown.append(result.student)
         else:

@@ -12,7 +12,7 @@ from typing import Any
 import nh3
 
 from .course import Course
-from .defang import shown
+from .defang import shown, trimmed
 from .grading import Graded, role_of
 from .results import STATUSES, Row, StudentResult
 from .scheduler import write_atomically
@@ -82,13 +82,13 @@ def _cells(part: Graded) -> list[Any]:
     return part.template.notebook.cells
 
 
-def highlight(code: str) -> str:
+def highlight(source: str) -> str:
     """Return Python code as HTML with classes for colours; the code itself is escaped by Pygments."""
     from pygments import highlight as pygmentize
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    return pygmentize(code, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    return pygmentize(trimmed(source), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
 
 
 def clean_markdown(text: str) -> str:

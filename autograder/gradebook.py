@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .byhand import reviewed, written
 from .collect import Submission
 from .course import Course, CourseError, nbgrader_config
-from .defang import Shown, markdown, panel, plain, shown
+from .defang import Shown, markdown, panel, plain, shown, trimmed
 from .grading import Graded, role_of
 from .scheduler import write_atomically
 
@@ -139,7 +139,7 @@ def executed(part: Graded) -> NotebookNode:
         if role == "answer" and grade_id in part.answers.cells:
             cell.source = markdown(part.answers.cells[grade_id])
         elif role == "solution":
-            cell.source = part.answers.cells.get(grade_id, cell.source)
+            cell.source = trimmed(part.answers.cells.get(grade_id, cell.source))
             cell.outputs = _shown(shown(reports.get(grade_id)))
         elif role == "tests":
             cell.outputs = _outcome(verdicts.get(grade_id), part)

@@ -8,10 +8,10 @@ import hashlib
 import hmac
 import itertools
 import os
+import symtable
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from cs231n_lib.check import LimitReached, Result, StudentError
@@ -23,12 +23,14 @@ from cs231n_lib.check.wire import WireError
 from .box import BoxFault, Limits, Purse
 from .company import may_disturb
 from .defang import shown
+from .normalise import defined_names
 from .sandbox import Prefix, Sandbox
 from .source import TESTS_SUFFIX
 from .student import LEAST_SECONDS, Student
 
 RETRIED = ("error", "todo", "limit", "interface", "wrong")  # worth a second try in another company of cells
 ODD_VALUE = "odd-value"
+EXTRA = "extra-"  # with a number: what a cell that the student added is called, which has no grade_id
 BY_A_VALUE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)  # raised by a test on a wrong type
 EXTRA_SECONDS = 8.0  # wall time for a look at the student's own cells, all together
 
@@ -138,7 +140,8 @@ class Session:
 
     def _student(self, cells: list[tuple[str, str]]) -> Student:
         answers = frozenset(cell["grade_id"] for cell in self.job.cells if cell["role"] == "solution")
-        return Student(self.job.walls, cells, answers, tuple(self.job.forbid), self.job.prefix, self.loading)
+        own = frozenset(name for name, _ in cells if name.startswith(EXTRA))
+        return Student(self.job.walls, cells, answers, tuple(self.job.forbid), self.job.prefix, self.loading, own)
 
     def ask(self, cell: dict) -> None:
         """Judge one test cell. Where time ran out, the next question still gets a little: it may be a quick one."""
@@ -154,7 +157,18 @@ class Session:
             alone.close()
         if verdict.points == 0 and verdict.doubtful and self.job.extras:
             verdict = self._again(cell, self.helped, purse, verdict, "found_elsewhere", "needs cells the student added")
+        stub = verdict.status == "todo" or verdict.symptom == "NotImplementedError"
+        if stub and self._stands_elsewhere(own):
+            moved = self._student([(name, text) for name, text in _with_extras(self.job) if name != own])
+            verdict = self._again(cell, moved, purse, verdict, "found_elsewhere", "is answered in another cell")
+            moved.close()
         self.verdicts.append(verdict)
+
+    def _stands_elsewhere(self, question: str) -> bool:
+        """True if another cell defines what the stub of a question does; where it stands above, the stub hides it."""
+        texts = dict(_with_extras(self.job))
+        stub = set(defined_names(texts.pop(question, "")))
+        return any(stub & set(defined_names(text)) for text in texts.values())
 
     def _others_may_be_to_blame(self, question: str) -> bool:
         texts, shared = dict(_cells(self.job)), dict(_cells(self.job, question))
@@ -237,8 +251,8 @@ def _with_extras(job: Job) -> list[tuple[str, str]]:
     for index, cell in enumerate(job.asked):
         if cell["role"] in ("setup", "solution"):
             cells.append((cell["grade_id"], cell["source"]))
-        cells += [(f"extra-{n}", source) for n, (at, source) in enumerate(job.extras) if at == index]
-    after = [(f"extra-{n}", source) for n, (at, source) in enumerate(job.extras) if at >= len(job.asked)]
+        cells += [(f"{EXTRA}{n}", source) for n, (at, source) in enumerate(job.extras) if at == index]
+    after = [(f"{EXTRA}{n}", source) for n, (at, source) in enumerate(job.extras) if at >= len(job.asked)]
     return cells + after
 
 
@@ -255,13 +269,12 @@ def _examine(shell: Any, cell: dict, student: Student, seed: str) -> tuple[Verdi
     """Run one test cell; return how it ended, and the names that it took from the student."""
     from IPython.utils.capture import capture_output
 
-    code = compile(cell["source"], cell["grade_id"], "exec")
     known = set(shell.user_ns) | set(dir(builtins))
     verdict = Verdict(cell["grade_id"], 0.0, cell["points"], "infra_error")
     bound: dict[str, Any] = {}
     start = time.perf_counter()
     try:
-        bound = student.bind(_names(code) - known)
+        bound = student.bind(_names(cell["source"]) - known)
         shell.user_ns.update(bound)
         os.environ[SEED_VARIABLE] = str(derive_seed(seed, cell["grade_id"]))
         with capture_output() as seen:
@@ -304,10 +317,19 @@ def _verdict(verdict: Verdict, value: Any, error: BaseException | None, result: 
     return verdict
 
 
-def _names(code: CodeType) -> set[str]:
-    """Every global name that a test cell mentions, in its functions too."""
-    nested = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
-    return set(code.co_names).union(*nested)
+def _names(source: str) -> set[str]:
+    """Every global name that a test cell reads and does not itself define or import, in its functions too.
+
+    The box is asked for them: what a hidden test is called, or which attributes it looks at, does not go there.
+    """
+
+    def read(table: symtable.SymbolTable) -> set[str]:
+        top = table.get_type() == "module"
+        names = {s.get_name() for s in table.get_symbols() if (s.is_referenced() if top else s.is_global())}
+        return names.union(*map(read, table.get_children()))
+
+    whole = symtable.symtable(source, "tests", "exec")
+    return read(whole) - {s.get_name() for s in whole.get_symbols() if s.is_namespace() or s.is_imported()}
 
 
 def derive_seed(secret: str, grade_id: str) -> int:

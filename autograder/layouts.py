@@ -19,7 +19,8 @@ from .archive import UNREADABLE, Flag, Item, Listing, open_inside, plain_text
 from .roster import name_key
 
 CANVAS = re.compile(r"(?P<name>.+?)_(?P<late>LATE_)?(?P<user>\d+)_(?P<upload>\d+)_(?P<file>.+)", re.IGNORECASE)
-MOODLE = re.compile(r"(?P<name>.+)_(?P<user>\d+)_assignsubmission_(?P<kind>file|onlinetext)_?(?P<file>.*)")
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<user>\d+)_assignsubmission_(?P<kind>file|onlinetext)_?(?P<file>.*)")
+PATTERNS = {"Moodle": MOODLE, "Canvas": CANVAS}  # where a file fits both, the name's end is the student's own
 METADATA = "submission_metadata.yml"
 MAX_METADATA = 100_000_000
 # What browsers and file managers add to the name of a second copy: "x (1)", "x(2)", "x - Copy", "Copy of x".
@@ -57,14 +58,15 @@ def recognise(listing: Listing, assignment: str, wanted: list[str], *, archived:
     archived : True for a zip, which often wraps everything in one folder; the only folder in a folder is a student's
     """
     listing = _unwrapped(listing, assignment, archived)
-    metadata = next((i for i in listing.items if i.name == METADATA and len(i.path.parts) <= 2), None)
+    # What lies deeper is a student's own, and so is the end of a file's name: neither decides for a class.
+    metadata = next((item for item in listing.items if item.path.parts == (METADATA,)), None)
     if metadata is not None:
         return _gradescope(listing, metadata)
-    if any(MOODLE.fullmatch(item.path.parts[0]) for item in listing.items):
-        return _by_pattern("Moodle", listing, MOODLE)
-    flat = [item for item in listing.items if len(item.path.parts) == 1]
-    if flat and 2 * sum(bool(CANVAS.fullmatch(item.name)) for item in flat) >= len(flat):
-        return _by_pattern("Canvas", listing, CANVAS)
+    names = {*listing.folders, *(item.path.parts[0] for item in listing.items)}
+    found = {kind: sum(map(bool, map(pattern.fullmatch, names))) for kind, pattern in PATTERNS.items()}
+    likely = max(found, key=lambda kind: found[kind])
+    if 2 * found[likely] >= len(names) > 0:
+        return _by_pattern(likely, listing, wanted)
     return _plain(listing, wanted)
 
 
@@ -192,8 +194,9 @@ def _by_folder(items: list[Item]) -> dict[str, list[Item]]:
     return groups
 
 
-def _by_pattern(kind: str, listing: Listing, pattern: re.Pattern[str]) -> Layout:
+def _by_pattern(kind: str, listing: Listing, wanted: list[str]) -> Layout:
     """Canvas and Moodle: the student is in the first part of the path, by name and number."""
+    pattern = PATTERNS[kind]
     files: dict[str, list[Item]] = {}
     names: dict[str, str] = {}
     flags: dict[str, dict[Flag, None]] = {}
@@ -220,7 +223,7 @@ def _by_pattern(kind: str, listing: Listing, pattern: re.Pattern[str]) -> Layout
     # Two students of one name: the LMS's number keeps them apart.
     twins = [entry.name for entry in entries]
     entries = [_numbered(e) if twins.count(e.name) > 1 else e for e in entries]
-    rest = _plain(Listing(odd, [], []), [])
+    rest = _plain(Listing(odd, [folder for folder in listing.folders if not pattern.fullmatch(folder)], []), wanted)
     return Layout(kind, [*entries, *rest.entries], rest.left)
 
 

@@ -20,6 +20,7 @@ from cs231n_lib.check.n12_certificate import COUNT, PRACTICE, check_chain, name_
 from .collect import collect
 from .course import Course, CourseError
 from .grading import course_secret, seal_of
+from .normalise import parsed
 from .scheduler import write_atomically
 from .tables import csv_text
 
@@ -95,16 +96,16 @@ def _contents(path: Path) -> Iterator[tuple[str, Any]]:
         return
     text = path.read_bytes().decode("utf-8", "replace")
     try:
-        parsed = json.loads(text)
+        told = json.loads(text)
     except (ValueError, RecursionError):
-        parsed = None
-    yield path.stem, parsed if isinstance(parsed, dict) and parsed.get("kind") == "leaderboard" else text
+        told = None
+    yield path.stem, told if isinstance(told, dict) and told.get("kind") == "leaderboard" else text
 
 
 def certificate_in(raw: bytes) -> str | Exception:
     """Return the text that a notebook's answer cell assigns to `certificate`, or what is wrong; nothing is run."""
     try:
-        cells = json.loads(raw)["cells"]
+        cells = parsed(raw, [])["cells"]
         sources = [c["source"] for c in cells if c["metadata"].get("nbgrader", {}).get("grade_id") == CELL]
         text = sources[0] if isinstance(sources[0], str) else "".join(sources[0])
         tree = ast.parse(text)

@@ -34,8 +34,10 @@ NAMES = {
     "stdin_read": "getpass sys.stdin",
 }
 NAMED = re.compile(r"\.(?:" + "|".join(re.escape(name) for names in NAMES.values() for name in names.split()) + r")\.")
+OWN_ANSWERS = r"\bcs231n_lib[./]check[./](n\d|standins)"  # the course's answers, in checks that every box has
 # Text in the code.
 WORDS = {
+    "course_answer": OWN_ANSWERS,
     "file_probe": r"\.\./\.\.|^/(etc|proc|root|home|srv|var|work|course|autograder|sys)\b|/submitted|source/\*\*",
     "shared_scratch_write": r"^/(tmp|dev/shm|var/tmp)\b",
     "gradebook_write": r"gradebook",
@@ -97,7 +99,7 @@ def _code_marks(source: str, given: set[str]) -> Iterator[Mark]:
         flag = "poisoned_by_other_cells" if "reset" in magic.group(0) else "environment_change"
         yield flag, f"it runs {magic.group(0).strip()[:80]!r}"
     try:
-        tree = ast.parse(re.sub(r"(?m)^([ \t]*)[!%].*$", r"\1pass", source))
+        tree = ast.parse(without_magics(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     modules = _modules(tree)
@@ -105,14 +107,22 @@ def _code_marks(source: str, given: set[str]) -> Iterator[Mark]:
         yield from _node_marks(node, modules, given)
 
 
+def without_magics(source: str) -> str:
+    """Return a cell as Python alone: a line that IPython reads itself does nothing."""
+    return re.sub(r"(?m)^([ \t]*)[!%].*$", r"\1pass", source)
+
+
 def _node_marks(node: ast.AST, modules: dict[str, str], given: set[str]) -> Iterator[Mark]:
     if isinstance(node, ast.Attribute | ast.Name):
         yield from _named(_dotted(node, modules))
+        yield from _answer_of_the_course(_dotted(node, modules))
     elif isinstance(node, ast.Import):
         yield from (m for alias in node.names for m in _named(alias.name))
         yield from (m for alias in node.names for m in _library(alias.name))
+        yield from (m for alias in node.names for m in _answer_of_the_course(alias.name))
     elif isinstance(node, ast.ImportFrom):
         yield from (m for alias in node.names for m in _named(f"{node.module}.{alias.name}"))
+        yield from (m for alias in node.names for m in _answer_of_the_course(f"{node.module}.{alias.name}"))
         yield from _named(node.module or "")
         yield from _library(node.module or "")
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -138,11 +148,18 @@ def _letters(source: str) -> Iterator[Mark]:
     if odd := BIDI.search(source):
         yield "unicode_trick", f"it holds the invisible mark {unicodedata.name(odd.group(0), 'unnamed')}"
     for word in re.findall(r"[^\W\d]\w*", source):
-        if not word.isascii():
-            letters = set(word)
-            mixed = letters & CYRILLIC_LOOKALIKES and any(ch.isascii() and ch.isalpha() for ch in word)
-            if mixed or (unicodedata.normalize("NFKC", word) != word and unicodedata.normalize("NFKC", word).isascii()):
-                yield "unicode_trick", f"the name {word[:60]!r} holds letters that look like others"
+        if looks_like_others(word):
+            yield "unicode_trick", f"the name {word[:60]!r} holds letters that look like others"
+
+
+def looks_like_others(word: str) -> bool:
+    """True for a word of Latin letters and some that only look so."""
+    if word.isascii():
+        return False
+    mixed = set(word) & CYRILLIC_LOOKALIKES and any(ch.isascii() and ch.isalpha() for ch in word)
+    return bool(mixed) or (
+        unicodedata.normalize("NFKC", word) != word and unicodedata.normalize("NFKC", word).isascii()
+    )
 
 
 def _modules(tree: ast.AST) -> dict[str, str]:
@@ -179,6 +196,11 @@ def _named(dotted: str) -> Iterator[Mark]:
 def _library(module: str) -> Iterator[Mark]:
     if module.split(".")[0] in ("torch", "tensorflow", "jax", "sklearn", "numba", "cv2", "skimage"):
         yield "forbidden_library", f"it imports {module[:80]}"
+
+
+def _answer_of_the_course(dotted: str) -> Iterator[Mark]:
+    if re.match(OWN_ANSWERS, dotted):
+        yield "course_answer", f"it uses {dotted[:80]}"
 
 
 def _assigned(target: ast.AST, modules: dict[str, str], given: set[str]) -> Iterator[Mark]:
@@ -221,7 +243,7 @@ def _called(node: ast.Call, modules: dict[str, str]) -> Iterator[Mark]:
     for keyword in node.keywords:
         workers = keyword.value.value if isinstance(keyword.value, ast.Constant) else 0
         if keyword.arg in ("num_workers", "n_jobs", "processes", "max_workers") and workers:
-            yield "process_limit", f"it asks for {workers!r} workers"
+            yield "process_limit", f"it asks for workers with {keyword.arg}="
     if name in ("numpy.asmatrix", "numpy.matrix") or name.startswith("numpy.ma."):
         yield "result_subclass", f"it uses {name}"
 

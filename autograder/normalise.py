@@ -13,7 +13,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from .marks import code_marks, text_marks
+from .marks import code_marks, text_marks, without_magics
 
 MAX_FILE = 100_000_000  # bytes of a notebook; outputs with pictures make honest ones large
 LARGE = 10_000_000  # bytes from which a notebook is looked at before it is parsed
@@ -61,7 +61,7 @@ def parse_answers(raw: bytes, template: NotebookNode) -> Answers:
         return Answers("wrong_format", "the file must be a notebook, got a page, a PDF or an archive of that name")
     flags: list[Flag] = []
     try:
-        notebook = _parsed(raw, flags)
+        notebook = parsed(raw, flags)
     except (ValueError, RecursionError, MemoryError) as error:
         return Answers("invalid_json", f"the file must be a notebook in JSON, got: {str(error)[:200]}")
     found = _cells_of(notebook, flags)
@@ -70,7 +70,7 @@ def parse_answers(raw: bytes, template: NotebookNode) -> Answers:
     return _Matcher(template).match(found, flags)
 
 
-def _parsed(raw: bytes, flags: list[Flag]) -> Any:
+def parsed(raw: bytes, flags: list[Flag]) -> Any:
     """Return the JSON of a file. Raises ValueError if there is none, or too much of it to hold in memory."""
     if len(raw) > LARGE:
         flags.append(("huge_notebook", f"the file has {len(raw) / 1e6:.0f} MB"))
@@ -105,7 +105,8 @@ def _cells_of(notebook: Any, flags: list[Flag]) -> list[dict] | str:
     cells = notebook.get("cells")
     if notebook.get("nbformat") == 3 and isinstance(notebook.get("worksheets"), list):
         sheets = [sheet for sheet in notebook["worksheets"] if isinstance(sheet, dict)]
-        cells = [cell for sheet in sheets for cell in sheet.get("cells", []) if isinstance(cell, dict)]
+        cells = [cell for sheet in sheets if isinstance(sheet.get("cells"), list) for cell in sheet["cells"]]
+        cells = [cell for cell in cells if isinstance(cell, dict)]
         cells = [{**cell, "source": cell.get("source", cell.get("input", ""))} for cell in cells]
     elif notebook.get("nbformat") != 4:
         said = f"nbformat must be 3 or 4, got {str(notebook.get('nbformat'))[:40]!r}"
@@ -114,7 +115,8 @@ def _cells_of(notebook: Any, flags: list[Flag]) -> list[dict] | str:
             return said
         flags.append(("unknown_format", f"{said}; its cells were read as those of format 4"))
     if not isinstance(cells, list) or len(cells) > MAX_CELLS:
-        return f"cells must be a list of at most {MAX_CELLS}, got {len(cells) if isinstance(cells, list) else cells!r}"
+        got = len(cells) if isinstance(cells, list) else type(cells).__name__
+        return f"cells must be a list of at most {MAX_CELLS}, got {got}"
     metadata = notebook.get("metadata")
     kernel = metadata.get("kernelspec") if isinstance(metadata, dict) else None
     language = str(kernel.get("language", "python")) if isinstance(kernel, dict) else "python"
@@ -130,7 +132,7 @@ def _cell(cell: dict) -> dict:
     if not isinstance(source, str):
         source = ""
     # A lone surrogate cannot be written as UTF-8 anywhere further on.
-    source = source.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+    source = source.encode("utf-8", "replace").decode("utf-8").replace("\x00", "").removeprefix("\ufeff")
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
@@ -145,7 +147,7 @@ def _cell(cell: dict) -> dict:
         "id": cell.get("id") if isinstance(cell.get("id"), str) else "",
         "nbgrader": nbgrader if isinstance(nbgrader, dict) else {},
         "ran": _ran(metadata),
-        "showed": _texts(cell.get("outputs")),
+        "showed": "\n".join([_texts(cell.get("outputs")), _texts(_attached(cell.get("attachments")))]),
     }
 
 
@@ -154,6 +156,11 @@ def _ran(metadata: Any) -> str:
     times = metadata.get("execution") if isinstance(metadata, dict) else None
     begun = times.get("iopub.execute_input") if isinstance(times, dict) else None
     return begun[:60] if isinstance(begun, str) else ""
+
+
+def _attached(files: Any) -> list[dict]:
+    """The files attached to a cell, in the form of outputs."""
+    return [{"data": data} for data in files.values()] if isinstance(files, dict) else []
 
 
 def _texts(outputs: Any) -> str:
@@ -212,10 +219,13 @@ class _Matcher:
             position = self.order.get(name, position)
             flags += self._marks(name, cell)
             if name in self.kinds:
-                self._take(name, cell, answers, flags)
+                if left := self._take(name, cell, answers, flags):
+                    extras.append((position, left))
             elif name in self.locked:
                 if _visible(cell["source"]) != _visible(self.locked[name]):
                     flags.append(("test_cell_edited", f"{name} was changed; the course's own version was used"))
+                    if any(defined in self.names for defined in defined_names(cell["source"])):
+                        extras.append((position, cell["source"][:MAX_SOURCE]))
             elif cell["kind"] == "code" and cell["source"].strip() and _folded(cell["source"]) not in self.plain:
                 extras.append((position, cell["source"][:MAX_SOURCE]))
         flags[:] = dict.fromkeys(flags)
@@ -257,16 +267,22 @@ class _Matcher:
         defined = [self.names[name] for name in defined_names(cell["source"]) if name in self.names]
         return defined[0] if cell["kind"] == "code" and defined else ""
 
-    def _take(self, name: str, cell: dict, answers: dict[str, str], flags: list[tuple[str, str]]) -> None:
-        if cell["kind"] != self.kinds[name]:
-            flags.append(("metadata_edited", f"{name} must be a {self.kinds[name]} cell, got {cell['kind']}; ignored"))
-            return
+    def _take(self, name: str, cell: dict, answers: dict[str, str], flags: list[tuple[str, str]]) -> str:
+        """Take an answer; return code that was there and does not count as it, for a second look, or ""."""
         if len(cell["source"]) > MAX_SOURCE:
             flags.append(("answer_too_long", f"{name} must have at most {MAX_SOURCE} characters; ignored"))
-            return
+            return ""
+        if cell["kind"] != self.kinds[name]:
+            flags.append(("metadata_edited", f"{name} must be a {self.kinds[name]} cell, got {cell['kind']}"))
+            if self.kinds[name] == "code":  # text that never ran is no answer yet
+                return cell["source"]
         # Of two copies the later one counts, unless it is still the stub.
-        if name not in answers or "NotImplementedError" not in cell["source"]:
-            answers[name] = cell["source"]
+        if name in answers and "NotImplementedError" in cell["source"]:
+            return ""
+        # The earlier one may be the first half of a cell that was split.
+        left = answers.get(name, "") if self.kinds[name] == "code" else ""
+        answers[name] = cell["source"]
+        return left if left != cell["source"] and "NotImplementedError" not in left else ""
 
 
 def _folded(source: str) -> str:
@@ -289,7 +305,7 @@ def _visible(source: str) -> str:
 def defined_names(source: str) -> list[str]:
     """Return the functions, classes and variables that a cell defines at its top level; none if it does not parse."""
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(without_magics(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     names = []

@@ -51,6 +51,8 @@ def reason_of(verdict: dict) -> str:
 def _raised(kind: str, message: str) -> str:
     if "No space left" in message or "File too large" in message:
         return "disk_limit"
+    if "Cannot allocate memory" in message:
+        return "memory_limit"
     if "Resource temporarily unavailable" in message or "can't start new thread" in message:
         return "process_limit"
     return BY_EXCEPTION.get(kind, "exception")

@@ -1,6 +1,7 @@
 """What each student got for each question and why: plain rows, kept as one JSON file per student."""
 
 import json
+from collections import Counter
 from collections.abc import Container
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from cs231n_lib.check import exercises
 
 from .collect import Submission
 from .course import Course
+from .defang import plain
 from .grading import Graded, role_of
 from .marks import SOFT
 from .reasons import reason_of
@@ -28,6 +30,8 @@ STATUSES = {
     "infra_error": "machine fault: will be graded again",
     "needs_person": "waits for a person",
 }
+MOST_OF_A_KIND = 10  # flags of one name on one notebook: more are counted, not listed
+MOST_SAID = 1_000  # characters of a flag
 FROM_CHECK = {"todo": "unanswered", "error": "student_error", "passed": "ok"}
 
 
@@ -102,7 +106,22 @@ def summarise(submission: Submission, graded: list[Graded], everyone: Container[
         else:
             broken = [row for row in own if row.status == "infra_error"]
             flags += [(name, "infra_error", f"{row.question}: {row.message}") for row in broken]
-    return StudentResult(submission.student, rows, flags)
+    return StudentResult(submission.student, rows, _readable(flags))
+
+
+def _readable(flags: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Return the flags as text that any page can hold, and of each kind no more than somebody would read."""
+    count = Counter((notebook, name) for notebook, name, _ in flags)
+    kept: Counter[tuple[str, str]] = Counter()
+    found = []
+    for notebook, name, detail in flags:
+        kind = notebook, name
+        kept[kind] += 1
+        if kept[kind] <= MOST_OF_A_KIND:
+            found.append((notebook, plain(name)[:80], plain(detail[:MOST_SAID])))
+        elif kept[kind] == count[kind]:
+            found.append((notebook, plain(name)[:80], f"and {count[kind] - MOST_OF_A_KIND} more"))
+    return found
 
 
 def same_origin(results: list[StudentResult], origins: dict[str, frozenset[str]]) -> list[StudentResult]:
@@ -179,8 +198,11 @@ def _judged(notebook: str, question: str, title: str, points: float, verdict: di
     status = FROM_CHECK.get(verdict["status"], verdict["status"])
     if 0 < verdict["points"] < points:
         status = "partly"
-    details = {name: verdict[name] for name in ("message", "hint", "stage", "symptom", "seconds")}
-    return Row(notebook, question, title, verdict["points"], points, status, reason=reason_of(verdict), **details)
+    said = {name: plain(verdict[name]) for name in ("message", "hint", "stage", "symptom")}
+    reason = reason_of(verdict)
+    return Row(
+        notebook, question, title, verdict["points"], points, status, seconds=verdict["seconds"], reason=reason, **said
+    )
 
 
 def save(course: Course, assignment: str, result: StudentResult) -> None:

@@ -28,6 +28,10 @@ class Student:
     keys: frozenset[str] = field(default_factory=frozenset)
     line: int = 0
 
+    def goes_by(self, name: str) -> bool:
+        """True if `name` is one of the ways in which an LMS writes this student's."""
+        return _key(name) in self.keys or name_key(name) in _names(self)
+
 
 @dataclass(frozen=True)
 class Roster:

@@ -16,6 +16,7 @@ from typing import Any
 
 from .collect import Submission
 from .course import Course, CourseError
+from .defang import trimmed
 from .grading import Template, prepare, role_of
 from .normalise import parse_answers
 from .scheduler import write_atomically
@@ -79,7 +80,7 @@ def _joined(student: str, answers: dict[str, str]) -> Code:
         if not source.strip():
             continue
         starts.append((len(text), grade_id))
-        text += f"# ---- {grade_id}\n{source}\n\n"
+        text += f"# ---- {grade_id}\n{trimmed(source)}\n\n"
     return Code(student, text, starts)
 
 

@@ -1,5 +1,6 @@
 """The student's side of a judgement: a box in which their cells have run, started again when it died."""
 
+import time
 from typing import Any
 
 from cs231n_lib.check import LimitReached, Subject
@@ -15,6 +16,7 @@ class Student:
     """The student's side of a session: a box that has run their cells, started again when it died.
 
     answers : ids of the cells whose figures are kept, no others are drawn
+    own : ids of cells that the student added: when the time for loading is used up, these are left out
     `skipped` holds cells that ended a box while running: they are left out of the next one.
     """
 
@@ -26,8 +28,9 @@ class Student:
         forbid: tuple[str, ...],
         prefix: Prefix = (),
         loading: Purse | None = None,
+        own: frozenset[str] = frozenset(),
     ) -> None:
-        self.sandbox, self.cells, self.answers, self.forbid = sandbox, cells, answers, forbid
+        self.sandbox, self.cells, self.answers, self.forbid, self.own = sandbox, cells, answers, forbid, own
         # Only what every student's box begins with can have run in its parent.
         self.prefix = prefix if tuple(cells[: len(prefix)]) == prefix else ()
         self.box: Box | None = None
@@ -40,9 +43,11 @@ class Student:
         """Return a live box in which the cells have run."""
         while self.box is None or not self.box.alive:
             self.close()
+            start = time.monotonic()
             self.box = box = self.sandbox.start(forbid=self.forbid, prefix=self.prefix, purse=self.purse)
+            self.loading.left -= time.monotonic() - start  # a cell that ends its box costs another one
             for grade_id, source in self.cells[len(self.prefix) :]:
-                if grade_id in self.skipped:
+                if grade_id in self.skipped or (grade_id in self.own and self.loading.left <= 0):
                     continue
                 try:
                     self.shown[grade_id] = _told(self._load(box, source, draw=grade_id in self.answers))
@@ -55,7 +60,7 @@ class Student:
     def _load(self, box: Box, source: str, *, draw: bool) -> dict:
         """Run one cell. Its time is not the question's that happens to ask first: all cells have a purse of their own.
 
-        When that is empty a cell still gets a little, so that one without end does not cost the others.
+        When that is empty an answer still gets a little, so that one without end does not cost the others.
         """
         asked, self.purse.left = self.purse.left, max(LEAST_SECONDS, self.loading.left)
         before = self.purse.left

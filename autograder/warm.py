@@ -214,7 +214,8 @@ class Stage:
 
     def _answer(self, line: socket.socket, record: dict) -> None:
         with contextlib.suppress(BrokenPipeError):  # who asked has gone
-            line.sendall(json.dumps(record).encode())
+            # What a student's code said is in it, and a lone surrogate can be written nowhere further on.
+            line.sendall(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))
             line.shutdown(socket.SHUT_WR)  # the end, whoever else holds a copy of this line
 
 

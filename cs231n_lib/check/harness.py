@@ -81,6 +81,8 @@ class Result:
             message=again.message if kept else "it fails on a case that the visible check does not show",
             failed_stage="" if kept else "hidden tests",
             hidden=True,
+            notes=(),  # what the code warned of and printed may hold the inputs
+            printed="",
         )
         show(result)
         return result

@@ -20,6 +20,8 @@ from .tensors import Tensor, by_value, is_tensor
 
 MAX_DEPTH = 24
 MAX_ITEMS = 200_000
+MAX_BITS = 4_096  # of one int: JSON writes decimals, and Python refuses more than 4,300 of them
+MAX_KEYS = 2_000  # of all sets and dicts in one message: keys made to collide take the square of their number
 MAX_TEXT = 1_000_000  # characters of one string
 MAX_BYTES = 512_000_000  # of all buffers of one message
 PLAIN_KINDS = "biufcUS"  # dtype kinds: bool, int, uint, float, complex, str, bytes
@@ -64,16 +66,18 @@ def pack(value: Any, *, opaque: Opaque = _no_opaque) -> tuple[Any, list[bytes]]:
     Raises WireError if `value` is too deep, too large, or not plain.
     """
     buffers: list[bytes] = []
-    count = 0
+    count = keys = 0
 
     def walk(v: Any, depth: int) -> Any:
-        nonlocal count
+        nonlocal count, keys
         count += 1
         if depth > MAX_DEPTH or count > MAX_ITEMS:
             raise WireError(f"pack: value must have at most {MAX_DEPTH} levels and {MAX_ITEMS} items, got more")
         kind = type(v)
-        if v is None or kind is bool or kind is int:
+        if v is None or kind is bool:
             return v
+        if kind is int:
+            return v if v.bit_length() <= MAX_BITS else opaque(v)
         if kind is str:
             if len(v) > MAX_TEXT:
                 raise WireError(f"pack: text must have at most {MAX_TEXT} characters, got {len(v)}")
@@ -85,6 +89,12 @@ def pack(value: Any, *, opaque: Opaque = _no_opaque) -> tuple[Any, list[bytes]]:
         if kind is bytes:
             buffers.append(v)
             return {"bytes": len(v)}
+        if kind in (set, frozenset, dict, OrderedDict):
+            keys += len(v)
+            if keys > MAX_KEYS:  # it may be a cache that only its owner reads: then a handle will do
+                return opaque(v)
+        if isinstance(v, tuple):
+            kind = tuple  # a named one too: it is taken apart like any other
         if kind in (tuple, list, set, frozenset):
             items = sorted(v, key=repr) if kind in (set, frozenset) else v
             return {kind.__name__: [walk(item, depth + 1) for item in items]}
@@ -129,6 +139,7 @@ def unpack(
     Raises WireError if the header and the buffers do not describe one plain value.
     """
     remaining = iter(buffers)
+    keys = 0
 
     def take(dtype_text: Any, shape: Any) -> np.ndarray:
         dtype = np.dtype(dtype_text) if isinstance(dtype_text, str) else None
@@ -142,6 +153,7 @@ def unpack(
         return np.frombuffer(bytearray(raw), dtype=dtype) if raw else np.empty(0, dtype)
 
     def walk(h: Any, depth: int) -> Any:
+        nonlocal keys
         if depth > MAX_DEPTH:
             raise WireError(f"unpack: header must have at most {MAX_DEPTH} levels, got more")
         if h is None or isinstance(h, bool | int | float | str):
@@ -155,6 +167,10 @@ def unpack(
             return take(body, shape).reshape(shape, order="F" if h.get("order") == "F" else "C")
         if tag == "scalar":
             return take(body, [])[0]
+        if tag in ("set", "frozenset", "dict"):
+            keys += len(_listed(body))
+            if keys > MAX_KEYS:
+                raise TooLarge(f"unpack: sets and dicts must have at most {MAX_KEYS} keys in all, got {keys}")
         if tag in ("tuple", "list", "set", "frozenset"):
             items = (walk(item, depth + 1) for item in _listed(body))
             return {"tuple": tuple, "list": list, "set": set, "frozenset": frozenset}[tag](items)

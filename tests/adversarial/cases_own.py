@@ -7,6 +7,16 @@ import zipfile
 from .case import AFFINE, RIGHT, ZEROS, Case, add_cell, cell_of, wrong
 
 NAME = "T01_two.ipynb"
+STUB = "def affine_forward(x, w, b):\n    raise NotImplementedError()\n"
+SPY = """
+import cs231n_lib.check.peer as peer
+asked, real = [], peer.Peer.handle
+def handle(self, request, buffers):
+    asked.append(str(request.get('names', '')))
+    return real(self, request, buffers)
+peer.Peer.handle = handle
+def affine_forward(x, w, b): raise ValueError(' '.join(asked))
+"""
 FRAME = """
 import os, json, struct
 def forge(**header):
@@ -50,6 +60,25 @@ def _twice(nb):
     copy = json.loads(json.dumps(cell_of(nb, AFFINE)))
     copy["source"] = "def affine_forward(x, w, b):\n    raise NotImplementedError()\n"
     nb["cells"].append(copy)
+
+
+def _split(nb):
+    """As JupyterLab splits a cell: both halves keep the metadata."""
+    first = cell_of(nb, AFFINE)
+    second = {**first, "id": "second-half", "source": RIGHT.replace("x.reshape(len(x), -1)", "rows_of(x)")}
+    first["source"] = "def rows_of(x):\n    return x.reshape(len(x), -1)\n"
+    nb["cells"].insert(nb["cells"].index(first) + 1, second)
+
+
+def _in_tests(nb):
+    cell_of(nb, AFFINE)["source"] = STUB
+    tests = cell_of(nb, f"{AFFINE}-tests")
+    tests["source"] = RIGHT + "".join(tests["source"])
+
+
+def _above(nb):
+    cell_of(nb, AFFINE)["source"] = STUB
+    add_cell(nb, RIGHT, before=AFFINE)
 
 
 CASES = {
@@ -121,4 +150,35 @@ CASES = {
     "OWN21": Case("its answer, and the stub once more", "duplicate_cell", edit=_twice, q1=3.0),
     "OWN22": Case("UTF-16", "invalid_json", raw=lambda raw: raw.decode().encode("utf-16"), q2=0.0),
     "OWN23": Case("a byte order mark", "", raw=lambda raw: b"\xef\xbb\xbf" + raw, q1=3.0),
+    "OWN24": Case(
+        "raises half a character",
+        "exception",
+        "def affine_forward(x, w, b): raise ValueError('\\ud800')\n",
+    ),
+    "OWN25": Case("thousands of white lines", "", RIGHT + " \n" * 40_000 + "x = 1\n", q1=3.0),
+    "OWN26": Case("asks the system's shell first", "", f"!ls\nfound = !ls\n{RIGHT}", q1=3.0),
+    "OWN27": Case("a cell split in two", "duplicate_cell", edit=_split, q1=3.0),
+    "OWN28": Case("its answer stands in the cell of the tests", "found_elsewhere", edit=_in_tests, q1=3.0),
+    "OWN29": Case("its answer stands above the stub", "found_elsewhere", edit=_above, q1=3.0),
+    "OWN30": Case("listens to what the judge asks for", "patched_course_module", SPY),
+    "OWN31": Case(
+        "returns a named tuple",
+        "",
+        "from collections import namedtuple\nPair = namedtuple('Pair', 'out cache')\n"
+        "def affine_forward(x, w, b): return Pair(x.reshape(len(x), -1) @ w + b, (x, w))\n",
+        q1=3.0,
+    ),
+    "OWN32": Case(
+        "keys made to collide: the judge must not be the one who waits",
+        "protocol_violation",
+        "import cs231n_lib.check.peer as peer\n"
+        "peer.wire.pack = lambda v, **k: ({'set': [(2**61 - 1) * n for n in range(150_000)]}, [])\n" + RIGHT,
+    ),
+    "OWN33": Case(
+        "asks the course's own checks for the answer: the value is right, and a person must see whose it is",
+        "course_answer",
+        "from cs231n_lib.check import n04_affine\n"
+        "def affine_forward(x, w, b): return n04_affine.affine(x, w, b), (x, w)\n",
+        q1=3.0,
+    ),
 }

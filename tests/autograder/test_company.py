@@ -1,5 +1,7 @@
 """Which answers could have changed what another one sees: only these make a failed question worth a second run."""
 
+import time
+
 import pytest
 
 from autograder.company import may_disturb
@@ -37,6 +39,11 @@ HARMFUL = [
     "%reset -f\n",
     "().__class__.__base__\n",
     "import warnings\nwarnings.simplefilter('error')\n",
+    "from torch import set_default_dtype as use\nuse('f8')\n",
+    "files = !ls\nnp.sum = max\n",
+    "m = np\nm.sum = max\n",
+    "for m in (np, X):\n    m.sum = max\n",
+    "np.sum?\nnp.sum = max\n",
 ]
 
 
@@ -54,6 +61,17 @@ def test_an_answer_that_does_not_parse_is_nobody_elses_fault():
     assert not may_disturb(HARMFUL, "def net(:\n", SHARED)
 
 
+@pytest.mark.parametrize("magic", ["%%time", "%matplotlib inline", "files = !ls", "np.sum?"])
+def test_an_answer_with_a_magic_does_run(magic):
+    assert may_disturb([HARMFUL[8]], f"{magic}\n{OWN}", SHARED)
+
+
 @pytest.mark.parametrize("terms", [1_500, 2_500, 60_000])
 def test_what_is_too_deep_or_too_long_to_read_may_have_done_it(terms):
     assert may_disturb(["x = " + "+".join(["'a'"] * terms)], OWN, SHARED)
+
+
+def test_looking_for_magics_takes_no_time_on_white_space():
+    start = time.process_time()
+    may_disturb([" \n" * 90_000 + "def f(:", "?" * 190_000 + "\n"], "= " * 90_000, SHARED)
+    assert time.process_time() - start < 5.0

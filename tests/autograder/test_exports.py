@@ -181,3 +181,11 @@ def test_a_submission_in_gradescopes_folder_is_graded(tmp_path):
     assert all(test["score"] == test["max_score"] for test in mine)
     assert all(test["score"] == 0.0 for test in answer["tests"] if test not in mine)
     assert "BEGIN HIDDEN" not in json.dumps(answer)
+
+
+def test_a_number_at_the_end_of_a_name_is_an_lms_number_only_beside_that_name(tmp_path):
+    path = tmp_path / "worksheet.csv"
+    path.write_text(MOODLE, encoding="utf-8")
+    export = moodle_csv(path, [result("Eve_200", 8.0), result("Zoë Ünal_200", 0.0)])
+    assert [line["Grade"] for line in csv.DictReader(io.StringIO(export.text))] == ["", "2"]
+    assert export.unknown == ["Eve_200"]

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -200,3 +201,45 @@ def test_a_server_that_is_killed_is_started_again_and_leaves_nothing_running(mak
     server.process.wait()
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old))
     assert server.ask("test", make_job((RIGHT, TESTS)).__dict__)["verdicts"][0]["points"] == 2.0
+
+
+def test_a_lone_surrogate_that_an_answer_raises_can_be_written_anywhere(make_job):
+    raises = "def f(x):\n    raise ValueError('\\ud800 boom')"
+    record = run(make_job((raises, TESTS), (RIGHT.replace("f(", "g("), TESTS.replace("f(", "g("))))
+    json.dumps(record, ensure_ascii=False).encode()
+    assert [v["points"] for v in record["verdicts"]] == [0.0, 2.0]
+
+
+STUB = "def f(x):\n    raise NotImplementedError()"
+
+
+def test_an_answer_above_its_stub_or_in_another_answers_cell_is_found(make_job):
+    above = run(make_job((STUB, TESTS), extras=[(0, RIGHT)]))
+    assert above["verdicts"][0]["points"] == 2.0
+    other = run(make_job((RIGHT + "\ndef g(x):\n    return x", TESTS.replace("f(", "g(")), (STUB, TESTS)))
+    assert [v["points"] for v in other["verdicts"]] == [0.0, 2.0]
+    for record in (above, other):
+        assert "found_elsewhere" in {name for name, _ in record["flags"]}
+
+
+def test_cells_of_the_students_own_cannot_keep_the_judge_for_long(make_job):
+    job = make_job((STUB, TESTS), extras=[(1, f"import time; time.sleep(4)  # {n}") for n in range(40)])
+    job.sandbox["limits"] = {**job.sandbox["limits"], "total": 10.0}
+    start = time.monotonic()
+    run(job)
+    assert time.monotonic() - start < 80.0  # of them all, 160 s; what no answer needs waits for nobody
+
+
+def test_a_box_is_not_told_what_hidden_tests_are_called(make_job):
+    spy = """
+import cs231n_lib.check.peer as peer
+asked, real = [], peer.Peer.handle
+def handle(self, request, buffers):
+    asked.extend(request.get("names", []))
+    return real(self, request, buffers)
+peer.Peer.handle = handle
+def f(x):
+    raise ValueError(repr(asked))
+"""
+    hidden = "def hidden_zebra(g):\n    import math\n    lion = g(np.zeros(1))\n    assert lion.tiger\nhidden_zebra(f)"
+    assert verdicts(make_job((spy, hidden)))["q0-tests"]["message"] == "ValueError: ['f']"

@@ -335,3 +335,46 @@ def test_collecting_again_with_a_roster_leaves_no_guess_behind(tmp_path):
     assert [s.student for s in kept(course, "a1", list(ids))] == ["ann", "bob"]
     about = json.loads((course.reports / "a1" / "collected.json").read_text())
     assert [row[0] for row in about["rows"]] == ["ann", "bob"]
+
+
+def test_a_students_file_called_like_gradescopes_decides_for_nobody(tmp_path):
+    for student in ("ann", "eve"):
+        (tmp_path / student).mkdir()
+        (tmp_path / student / "N00_start.ipynb").write_bytes(student.encode())
+    (tmp_path / "eve" / "submission_metadata.yml").write_text("ann: {':submitters': [{':sid': eve}]}")
+    assert {s: one.notebooks["N00_start"] for s, one in found(tmp_path).items()} == {"ann": b"ann", "eve": b"eve"}
+
+
+def test_the_end_of_a_files_name_is_the_students_own_and_names_nobody(tmp_path):
+    (tmp_path / "canvas").mkdir()
+    for name in ("annjane_1_2_N00_start", "eve_5_6_N00_9_assignsubmission_file_N00_start"):
+        (tmp_path / "canvas" / f"{name}.ipynb").write_bytes(b"1")
+    assert set(found(tmp_path / "canvas")) == {"annjane", "eve"}
+    (tmp_path / "moodle").mkdir()
+    ann = "Ann Doe_11_assignsubmission_file_N00_start.ipynb"
+    (tmp_path / "moodle" / ann).write_bytes(b"ann")
+    (tmp_path / "moodle" / f"Eve Fox_22_assignsubmission_file_{ann}").write_bytes(b"eve")
+    assert {s: one.notebooks["N00_start"] for s, one in found(tmp_path / "moodle").items()} == {
+        "Ann Doe": b"ann",
+        "Eve Fox": b"eve",
+    }
+
+
+def test_one_file_named_as_canvas_does_loses_no_folder_beside_it(tmp_path):
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "bob").mkdir()
+    (tmp_path / "ann" / "N00_start.ipynb").write_bytes(b"1")
+    (tmp_path / "eve_5_6_N00_start.ipynb").write_bytes(b"2")
+    assert set(found(tmp_path)) == {"ann", "bob", "eve_5_6"}
+
+
+def test_a_manifest_that_names_another_takes_nobodys_place(tmp_path):
+    (tmp_path / "list.csv").write_text("student,name\nann,Ann Doe\neve,Eve Fox\n")
+    folder = tmp_path / "in"
+    for name, raw in (("ann", b"ann"), ("000", b"eve")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "N00_start.ipynb").write_bytes(raw)
+    (folder / "000" / "manifest.json").write_text('{"student": "ann"}')
+    students = found(folder, roster=read_roster(tmp_path / "list.csv"))
+    assert {s: one.notebooks["N00_start"] for s, one in students.items()} == {"ann": b"ann", "000": b"eve"}
+    assert "unmapped" in flags(students["000"])

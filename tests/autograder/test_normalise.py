@@ -118,12 +118,37 @@ def test_own_cells_are_kept_with_their_place_and_plain_cells_are_not():
     assert read(nb).extras == ((3, "helper = 1"),)
 
 
-def test_a_retyped_answer_is_ignored_and_flagged():
+def test_code_in_a_cell_of_text_is_looked_at_again_and_flagged():
     nb = handed_in()
     nb["cells"][3]["cell_type"] = "markdown"
     answers = read(nb)
     assert "t-f" not in answers.cells
+    assert answers.extras == ((3, nb["cells"][3]["source"]),)
     assert "metadata_edited" in names(answers)
+
+
+def test_a_written_answer_in_a_cell_of_code_is_still_read():
+    nb = handed_in()
+    cell = next(c for c in nb["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == "t-q")
+    cell |= {"cell_type": "code", "source": "Because.", "outputs": [], "execution_count": None}
+    assert read(nb).cells["t-q"] == "Because."
+    assert "metadata_edited" in names(read(nb))
+
+
+def test_the_first_half_of_a_cell_that_was_split_is_kept():
+    nb = handed_in()
+    nb["cells"].insert(3, copy.deepcopy(nb["cells"][3]))
+    nb["cells"][3]["source"] = "def helper(x):\n    return x\n"
+    answers = read(nb)
+    assert answers.cells["t-f"] == nb["cells"][4]["source"]
+    assert (3, "def helper(x):\n    return x\n") in answers.extras
+
+
+def test_an_answer_in_the_cell_of_its_tests_is_kept():
+    nb = handed_in()
+    tests = next(c for c in nb["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == "t-f-tests")
+    tests["source"] = "def f(x):\n    return 1\n" + tests["source"]
+    assert tests["source"] in [source for _, source in read(nb).extras]
 
 
 def test_surrogates_nulls_and_giants_do_no_harm():
@@ -183,3 +208,56 @@ def test_a_key_that_stands_twice_among_many_is_found_without_comparing_all_with_
     many = ",".join(f'"k{n}":0' for n in range(300_000))  # all with all would take hours
     answers = parse_answers(f'{{"cells": [], "nbformat": 4, "metadata": {{{many},"k299999":1}}}}'.encode(), TEMPLATE)
     assert "duplicate_keys" in {name for name, _ in answers.flags}
+
+
+@pytest.mark.parametrize("cells", [5, None, {"a": 1}, "text", [3, None]])
+def test_a_worksheet_without_a_list_of_cells_is_a_fault_and_no_crash(cells):
+    raw = json.dumps({"nbformat": 3, "worksheets": [{"cells": cells}, {}]}).encode()
+    assert parse_answers(raw, TEMPLATE).cells == {}
+
+
+def test_a_fault_is_told_in_a_line_however_long_the_file():
+    raw = json.dumps({"nbformat": 4, "cells": "A" * 5_000_000}).encode()
+    assert len(parse_answers(raw, TEMPLATE).detail) < 200
+
+
+def test_a_number_too_long_to_be_written_is_only_a_mark():
+    notebook = copy.deepcopy(TEMPLATE)
+    notebook.cells[3].source = "f(num_workers=0x" + "f" * 9000 + ")"
+    assert "process_limit" in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))
+
+
+def test_an_answer_under_a_magic_is_found_by_its_name():
+    nb = handed_in()
+    for cell in nb["cells"]:
+        cell["metadata"], cell["id"] = {}, ""
+    nb["cells"][3]["source"] = "\ufeff%%time\n!ls\n" + nb["cells"][3]["source"]
+    assert read(nb).cells["t-f"] == nb["cells"][3]["source"].removeprefix("\ufeff")
+
+
+def test_a_script_in_an_attached_picture_is_a_mark():
+    nb = handed_in()
+    drawn = {"a.png": {"image/svg+xml": "<svg onload='alert(1)'></svg>"}}
+    nb["cells"].append({"cell_type": "markdown", "metadata": {}, "source": "see", "attachments": drawn})
+    assert "active_content" in names(read(nb))
+    nb["cells"][-1]["attachments"] = [3]
+    assert "active_content" not in names(read(nb))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from cs231n_lib.check.n04_affine import affine",
+        "from cs231n_lib.check import n04_affine as mine",
+        "import cs231n_lib.check.n04_affine",
+        "import cs231n_lib.check as c\nc.n04_affine.affine",
+        "open('/course/cs231n_lib/check/n04_affine.py')",
+        "__import__('cs231n_lib.check.n04_affine')",
+    ],
+)
+def test_an_answer_that_asks_the_courses_own_checks_is_a_mark(code):
+    notebook = copy.deepcopy(TEMPLATE)
+    notebook.cells[3].source = code
+    assert "course_answer" in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))
+    notebook.cells[3].source = "from cs231n_lib.check import check\nfrom cs231n_lib.check.harness import check"
+    assert "course_answer" not in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))

@@ -8,7 +8,7 @@ from autograder.collect import Submission
 from autograder.grading import Graded, Template
 from autograder.judge import Verdict
 from autograder.normalise import Answers
-from autograder.results import summarise
+from autograder.results import MOST_OF_A_KIND, summarise
 from autograder.source import to_notebook
 
 
@@ -33,3 +33,13 @@ def test_another_name_is_a_flag_that_says_which_questions():
 
 def test_a_question_that_was_not_answered_is_no_news():
     assert flags("", status="todo") == []
+
+
+def test_what_a_flag_says_can_be_written_anywhere_and_of_a_kind_there_are_few():
+    said = tuple(("path_traversal", f"\ud800\x1b[2J {n} {'x' * 9999}") for n in range(500))
+    found = summarise(Submission("eve", {}, said), []).flags
+    assert len(found) == MOST_OF_A_KIND + 1
+    assert found[-1] == ("", "path_traversal", f"and {500 - MOST_OF_A_KIND} more")
+    for _, _, detail in found:
+        assert "\x1b" not in detail
+        assert len(detail.encode()) <= 1_000

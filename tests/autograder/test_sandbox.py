@@ -288,3 +288,9 @@ def test_a_python_beneath_tmp_is_seen_and_cannot_be_changed(sandbox, monkeypatch
         assert box.run("open('/tmp/own.txt', 'w').write('x')")["error"] is None
     finally:
         box.close()
+
+
+def test_a_line_of_the_systems_shell_is_run_without_a_terminal(box):
+    shown = box.run("word = 'there'\n!echo hello {word}\nfound = !echo a; echo b\nprint(list(found), _exit_code)")
+    assert shown["error"] is None
+    assert shown["text"] == "hello there\n['a', 'b'] 0\n"

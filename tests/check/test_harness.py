@@ -4,6 +4,7 @@ import contextlib
 import html
 import math
 import re
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -266,3 +267,38 @@ def test_what_a_call_changed_before_it_raised_is_seen(monkeypatch):
     with pytest.raises(StudentError) as caught:
         Subject.local(leaves_a_mark)(np.zeros(2))
     assert caught.value.mutated == (0,)
+
+
+def test_keys_made_to_collide_do_not_hold_up_the_judge():
+    with pytest.raises(wire.TooLarge, match="keys"):
+        wire.unpack({"set": [(2**61 - 1) * n for n in range(100_000)]}, [])
+    many = {"list": [{"dict": [[n, 0] for n in range(100)]} for _ in range(100)]}
+    with pytest.raises(wire.TooLarge, match="keys"):
+        wire.unpack(many, [])
+
+
+@pytest.mark.parametrize(
+    "cache", [dict.fromkeys(range(10_000)), set(range(10_000)), 10**6000], ids=["dict", "set", "int"]
+)
+def test_what_is_too_large_to_cross_stays_where_it_was_made_as_a_handle(cache):
+    out, kept = Subject.local(lambda: (1.0, cache))()
+    assert out == 1.0
+    assert isinstance(kept, Subject)
+
+
+def test_what_hidden_tests_made_an_answer_print_is_not_shown(monkeypatch):
+    def talks(x):
+        print("secret", x)
+        return 0
+
+    def stage(subject, rng, report):
+        subject(1)
+        report.close(np.zeros(1), np.ones(1), name="out")
+
+    first = judge(made_up(lambda subject, rng, report: subject(0)), talks, monkeypatch)
+    assert "secret" not in plain(first.also(stage, seed=1))
+
+
+def test_a_named_tuple_is_taken_apart_like_any_other():
+    pair = namedtuple("pair", "out cache")
+    assert Subject.local(lambda: pair(1.0, (2, 3)))() == (1.0, (2, 3))
