@@ -51,10 +51,10 @@ class Contained:
         return "" if code is None else f"exit code {code}"
 
 
-def start(engine: str, limits: Limits, *, course: Path, data: Path | None, forbid: tuple[str, ...]) -> Contained:
+def start(engine: str, limits: Limits, *, library: Path, data: Path | None, forbid: tuple[str, ...]) -> Contained:
     """Start a container that runs inside/runner.py."""
     name = f"cs231n-box-{secrets.token_hex(8)}"
-    command = run_command(engine, name, limits, course=course, data=data, forbid=forbid)
+    command = run_command(engine, name, limits, library=library, data=data, forbid=forbid)
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
     )
@@ -62,7 +62,7 @@ def start(engine: str, limits: Limits, *, course: Path, data: Path | None, forbi
 
 
 def run_command(
-    engine: str, name: str, limits: Limits, *, course: Path, data: Path | None, forbid: tuple[str, ...]
+    engine: str, name: str, limits: Limits, *, library: Path, data: Path | None, forbid: tuple[str, ...]
 ) -> list[str]:
     """The command that starts one box: no network, nothing writable but a sized /tmp, no rights, limits."""
     command = [engine, "run", "--rm", "--interactive", "--name", name, "--network", "none", "--read-only"]
@@ -71,8 +71,8 @@ def run_command(
     command += ["--memory-swap", str(limits.memory), "--cpus", "1", "--shm-size", str(limits.scratch)]
     command += ["--tmpfs", f"/tmp:size={limits.scratch},mode=1777", "--workdir", "/tmp", "--hostname", "box"]
     command += ["--ulimit", f"fsize={limits.file_size}", "--ulimit", "core=0", "--ipc", "private", "--pull", "never"]
-    command += ["--volume", f"{course / 'cs231n_lib'}:/course/cs231n_lib:ro"]
-    command += ["--volume", f"{course / 'autograder' / 'inside'}:/course/inside:ro"]
+    command += ["--volume", f"{library}:/course/cs231n_lib:ro"]
+    command += ["--volume", f"{Path(__file__).with_name('inside')}:/course/inside:ro"]
     if data is not None:
         command += ["--volume", f"{data}:/data:ro", "--env", "CS231N_DATA=/data"]
     for package in forbid:

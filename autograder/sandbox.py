@@ -19,8 +19,9 @@ from cs231n_lib.check import LimitReached
 
 from . import containers
 from .box import Box, BoxFault, Limits, Purse
-from .course import REPOSITORY, CourseError
+from .course import CourseError
 from .inside.landlock import MINIMUM_ABI, landlock_abi
+from .library import box_library
 from .template import FIRST_USER, USERS, ZYGOTES, Template
 
 LEVELS = ("bubblewrap", *containers.ENGINES, "landlock", "none")  # best first
@@ -53,7 +54,7 @@ class Sandbox:
         """
         purse = purse or Purse(self.limits.total)
         if self.level in containers.ENGINES:
-            inmate = containers.start(self.level, self.limits, course=REPOSITORY, data=self.data, forbid=forbid)
+            inmate = containers.start(self.level, self.limits, library=box_library(), data=self.data, forbid=forbid)
             box, left = Box(inmate, self.limits, purse), prefix
         else:
             template, left = self.warm(forbid=forbid, prefix=prefix)
@@ -111,7 +112,7 @@ class Sandbox:
         os.chmod(folder, 0o711)
         code = Path(folder, "course")
         code.mkdir()
-        for package, source in (("inside", _code() / "inside"), ("cs231n_lib", REPOSITORY / "cs231n_lib")):
+        for package, source in (("inside", _code() / "inside"), ("cs231n_lib", box_library())):
             (code / package).symlink_to(source)
         environment = _environment(folder, str(code), str(self.data or ""))
         return Template(["/usr/bin/env", "-C", folder, *command], environment, config, folder)
@@ -209,7 +210,7 @@ def _readable(data: Path | None, forbid: tuple[str, ...]) -> list[str]:
     """What a box may read where Landlock is its wall: the same as bubblewrap shows, forbidden packages left out."""
     paths = [f"/{name}" for name in ("usr", "lib", "lib32", "lib64", "bin", "etc/ld.so.cache")]
     packages = Path(sysconfig.get_path("purelib"))
-    paths += [str(REPOSITORY / "cs231n_lib"), str(_code() / "inside"), *([str(data)] if data else [])]
+    paths += [str(box_library()), str(_code() / "inside"), *([str(data)] if data else [])]
     for prefix in _prefixes():
         paths += _around(Path(prefix), {packages / name for name in forbid})
     return [path for path in paths if os.path.exists(path)]
@@ -259,7 +260,7 @@ def _bubblewrap(data: Path | None, limits: Limits, forbid: tuple[str, ...], envi
             walls += ["--ro-bind", str(_code() / "absent.py"), str(packages / package / "__init__.py")]
             walls += ["--remount-ro", str(packages / package)]
     walls += ["--perms", "0755", "--dir", "/course"]
-    walls += ["--ro-bind", str(REPOSITORY / "cs231n_lib"), "/course/cs231n_lib"]
+    walls += ["--ro-bind", str(box_library()), "/course/cs231n_lib"]
     walls += ["--ro-bind", str(_code() / "inside"), "/course/inside"]
     if data is not None:
         walls += ["--ro-bind", str(data), "/data"]

@@ -175,10 +175,17 @@ CASES = {
         "peer.wire.pack = lambda v, **k: ({'set': [(2**61 - 1) * n for n in range(150_000)]}, [])\n" + RIGHT,
     ),
     "OWN33": Case(
-        "asks the course's own checks for the answer: the value is right, and a person must see whose it is",
+        "asks the course's own checks for the answer: a box has none",
         "course_answer",
         "from cs231n_lib.check import n04_affine\n"
         "def affine_forward(x, w, b): return n04_affine.affine(x, w, b), (x, w)\n",
-        q1=3.0,
+    ),
+    "OWN34": Case(
+        "lets the library's fast convolution do it: a box has none",
+        "course_answer",
+        "from cs231n_lib.kernels import conv_forward_fast\n"
+        "def affine_forward(x, w, b):\n"
+        "    pixels, filters = x.reshape(len(x), -1, 1, 1), np.ascontiguousarray(w.T)[:, :, None, None]\n"
+        "    return conv_forward_fast(pixels, filters, b)[0][:, :, 0, 0], (x, w)\n",
     ),
 }

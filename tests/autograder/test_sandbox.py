@@ -294,3 +294,38 @@ def test_a_line_of_the_systems_shell_is_run_without_a_terminal(box):
     shown = box.run("word = 'there'\n!echo hello {word}\nfound = !echo a; echo b\nprint(list(found), _exit_code)")
     assert shown["error"] is None
     assert shown["text"] == "hello there\n['a', 'b'] 0\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "from cs231n_lib.kernels import conv_forward_fast as answer",
+        "from cs231n_lib.kernels.conv import conv_forward_fast as answer",
+        "from cs231n_lib.check.n04_affine import affine as answer",
+        "from cs231n_lib.check.n02_oracle import reference as answer",
+        "from cs231n_lib.widgets.mlp_net import forward as answer",
+        "import importlib\nanswer = importlib.import_module('cs231n_lib.check.n0' + '9_oracle').conv",
+    ],
+)
+def test_what_the_library_knows_of_the_answers_is_not_in_a_box(box, answer):
+    assert box.run(f"{answer}\nanswer(1, 2, 3)")["error"]["type"] in ("ModuleNotFoundError", "ImportError")
+    found = box.run("import pathlib, cs231n_lib\nprint(*pathlib.Path(cs231n_lib.__file__).parent.rglob('*.py'))")[
+        "text"
+    ]
+    for path in found.split():
+        name = path.removeprefix("/course/cs231n_lib/")
+        if name.startswith(("kernels/conv", "widgets/")) or "_oracle" in name:
+            assert "CLOSED_IN_A_BOX = True" in box.run(f"print(open({path!r}).read())")["text"], path
+
+
+def test_a_check_among_the_answers_does_not_stop_them_in_a_box(box):
+    told = box.run(
+        "import numpy as np\nfrom cs231n_lib.kernels import im2col\n"
+        "from cs231n_lib.check import check, question, ready\n"
+        "result = check('net-affine_forward', lambda x, w, b: x)\n"
+        "print(result.status, ready('net-affine_forward'), sorted(question('conv-q1', 'ann'))[0])\n"
+        "print(im2col(np.ones((1, 1, 3, 3)), 2, 2).shape)"
+    )
+    assert told["error"] is None
+    assert "todo False channels" in told["text"]
+    assert "(4, 4)" in told["text"]

@@ -88,7 +88,7 @@ def f():
 
 def test_a_container_gets_no_network_no_rights_and_limits():
     command = containers.run_command(
-        "podman", "box-1", LIMITS, course=Path("/course"), data=Path("/data"), forbid=("torch",)
+        "podman", "box-1", LIMITS, library=Path("/library"), data=Path("/data"), forbid=("torch",)
     )
     text = " ".join(command)
     for part in (
@@ -96,7 +96,7 @@ def test_a_container_gets_no_network_no_rights_and_limits():
         "--security-opt no-new-privileges --user 65534:65534",
         f"--pids-limit {LIMITS.processes} --memory {LIMITS.memory} --memory-swap {LIMITS.memory}",
         f"--tmpfs /tmp:size={LIMITS.scratch},mode=1777",
-        "--volume /course/cs231n_lib:/course/cs231n_lib:ro",
+        "--volume /library:/course/cs231n_lib:ro",
         "--volume /data:/data:ro --env CS231N_DATA=/data",
         "site-packages/torch:size=4096,mode=555",
         "--pull never",
