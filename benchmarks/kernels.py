@@ -177,6 +177,8 @@ def main():
     rows = []
     for threads in [args.threads] if args.threads else [1, 2]:
         limits = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
+        # By default OpenBLAS's threads wait 2^28 cycles for more work, 0.1 s on a core that the next peer needs.
+        limits["OPENBLAS_THREAD_TIMEOUT"] = "20"
         command = [sys.executable, __file__, "--threads", str(threads), "--turns", str(turns)]
         command += ["--shapes", ",".join(args.shapes)]
         command += ["--student", args.student] if args.student else []
