@@ -46,7 +46,8 @@ def box_library() -> Path:
             target = making / path.relative_to(LIBRARY)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(shown, target)
-        making.chmod(0o755)  # boxes run as other users
+        for path in (making, *making.rglob("*")):  # boxes run as other users, whatever this one's umask is
+            path.chmod(0o755 if path.is_dir() else 0o644)
         try:
             os.rename(making, folder)
         except OSError:  # another process was first, with the same files

@@ -254,7 +254,9 @@ class _Matcher:
         flags += text_marks(cell["source"])
         self.searched += len(cell["source"])
         if cell["kind"] == "code" and self.searched <= MAX_SEARCHED:
-            flags += code_marks(cell["source"][:MAX_SOURCE], self.given)
+            marks = code_marks(cell["source"][:MAX_SOURCE], self.given)
+            # Beside the answers students do play with the fast layers and the widgets.
+            flags += [mark for mark in marks if name or mark[0] != "course_answer"]
             if not name and (again := [n for n in defined_names(cell["source"]) if n in self.names]):
                 flags.append(("redefined", f"a cell of the student's own defines {again[0]} again"))
         return [(flag, f"{name}: {detail}" if name else detail) for flag, detail in flags]

@@ -261,3 +261,12 @@ def test_an_answer_that_asks_the_courses_own_checks_is_a_mark(code):
     assert "course_answer" in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))
     notebook.cells[3].source = "from cs231n_lib.check import check\nfrom cs231n_lib.check.harness import check"
     assert "course_answer" not in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))
+
+
+def test_to_play_with_a_widget_in_a_cell_of_ones_own_is_no_mark():
+    notebook = copy.deepcopy(TEMPLATE)
+    played = "from cs231n_lib import widgets\nfrom cs231n_lib.kernels import conv_forward_fast\nwidgets.conv_explorer()"
+    notebook.cells.append(nbformat.v4.new_code_cell(played))
+    assert "course_answer" not in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))
+    notebook.cells[3].source = played
+    assert "course_answer" in names(parse_answers(nbformat.writes(notebook).encode(), TEMPLATE))
