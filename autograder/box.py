@@ -93,13 +93,25 @@ class Inmate(Protocol):
         """
 
 
+class Lend(Protocol):
+    """Works out a function of the course's that a box may call by its name. Raises LimitReached."""
+
+    def __call__(
+        self, name: str, arguments: object, buffers: list[bytes], seconds: float
+    ) -> tuple[dict, list[bytes]]: ...
+
+
 @dataclass
 class Box:
-    """A transport for subjects. One request at a time; every read has a deadline and a cap."""
+    """A transport for subjects. One request at a time; every read has a deadline and a cap.
+
+    lend : serves what the box calls by name; None refuses it
+    """
 
     inmate: Inmate
     limits: Limits
     purse: Purse = field(default_factory=lambda: Purse(float("inf")))
+    lend: Lend | None = None
     functions: list[Callable] = field(default_factory=list)
     alive: bool = True
     looked: float = field(default_factory=time.monotonic)  # when the clocks and the memory were read last
@@ -120,8 +132,7 @@ class Box:
         """
         start, budget = time.monotonic(), self._budget(seconds or self.limits.cell)
         try:
-            self._send({"op": "run", "source": source, "draw": draw}, [], budget)
-            reply, _ = self._receive(budget)
+            reply, _ = self._converse({"op": "run", "source": source, "draw": draw}, [], budget)
         finally:
             self.purse.left -= time.monotonic() - start
         return reply
@@ -129,17 +140,32 @@ class Box:
     def request(self, header: dict, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
         wall, cpu, budget = time.monotonic(), self.inmate.cpu_seconds(), self._budget(self.limits.call)
         try:
-            self._send(header, buffers, budget)
-            while True:
-                reply, parts = self._receive(budget)
-                if "callback" not in reply:
-                    # What the box says of its own speed does not count.
-                    seconds = min(time.monotonic() - wall, self.inmate.cpu_seconds() - cpu)
-                    return {**reply, "seconds": seconds}, parts
-                answer = serve_callback(self.functions, reply["callback"], reply.get("arguments"), parts)
-                self._send(*answer, budget)
+            reply, parts = self._converse(header, buffers, budget)
+            # What the box says of its own speed does not count.
+            seconds = min(time.monotonic() - wall, self.inmate.cpu_seconds() - cpu)
+            return {**reply, "seconds": seconds}, parts
         finally:
             self.purse.left -= time.monotonic() - wall
+
+    def _converse(self, header: dict, buffers: list[bytes], budget: Budget) -> tuple[dict, list[bytes]]:
+        """Send a request and return the reply to it, serving what the box asks meanwhile."""
+        self._send(header, buffers, budget)
+        while True:
+            reply, parts = self._receive(budget)
+            if "callback" not in reply:
+                return reply, parts
+            self._send(*self._serve(reply["callback"], reply.get("arguments"), parts, budget), budget)
+
+    def _serve(
+        self, which: object, arguments: object, buffers: list[bytes], budget: Budget
+    ) -> tuple[dict, list[bytes]]:
+        if not isinstance(which, str) or self.lend is None:
+            return serve_callback(self.functions, which, arguments, buffers)
+        try:
+            return self.lend(which, arguments, buffers, budget.wall - time.monotonic())
+        except LimitReached:
+            self.close()  # it waits for an answer that will not come
+            raise
 
     def offer(self, function: Callable) -> int:
         self.functions.append(function)

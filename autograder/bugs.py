@@ -14,6 +14,7 @@ from cs231n_lib.check import check, exercises
 
 from .box import Limits
 from .course import REPOSITORY, CourseError, source_files
+from .lender import Lender, carried
 from .sandbox import find_sandbox
 from .source import STUDENT_CELL, Cell, read_source
 from .student import Student
@@ -138,11 +139,13 @@ def generated(assignment: str, *, names: list[str] | None = None) -> list[Tally]
         cells = read_source(path)
         tally = _empty_tally(path)
         run = [(cell.grade_id, cell.text) for cell in cells if cell.role in ("setup", "solution")]
-        student = Student(sandbox, run, frozenset(), ())
+        lender = Lender(sandbox, carried(cell.text for cell in cells if cell.role == "setup"))
+        student = Student(sandbox, run, frozenset(), (), lend=lender.lend)
         for cell in cells:
             if cell.role == "solution":
                 _try_mutants(tally, cell, cells, student)
         student.close()
+        lender.close()
         tallies.append(tally)
     return tallies
 

@@ -58,13 +58,9 @@ class Template:
 
     @property
     def forbid(self) -> list[str]:
-        """Heavy packages that this notebook's own setup does not import: absent from its boxes.
-
-        A notebook that carries layers forward needs PyTorch there, for the stand-ins behind them.
-        """
+        """Heavy packages that this notebook's own setup does not import: absent from its boxes."""
         setup = "\n".join(cell.source for cell in self.notebook.cells if role_of(cell) == "setup")
-        needed = {"torch"} if "carry_forward(" in setup else set()
-        needed |= {package for package in HEAVY if f"import {package}" in setup or f"from {package}" in setup}
+        needed = {package for package in HEAVY if f"import {package}" in setup or f"from {package}" in setup}
         return [package for package in HEAVY if package not in needed]
 
 

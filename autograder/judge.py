@@ -23,6 +23,7 @@ from cs231n_lib.check.wire import WireError
 from .box import BoxFault, Limits, Purse
 from .company import may_disturb
 from .defang import shown
+from .lender import Lender, carried
 from .normalise import defined_names
 from .sandbox import Prefix, Sandbox
 from .source import TESTS_SUFFIX
@@ -59,6 +60,11 @@ class Job:
         """The cells up to the last that is a student's or judges one: no score can hang on what follows."""
         last = max((n for n, cell in enumerate(self.cells) if cell["role"] in ("solution", "tests")), default=-1)
         return self.cells[: last + 1]
+
+    @property
+    def lender(self) -> Lender:
+        """Who serves the layers that its cells carry forward."""
+        return Lender(self.walls, carried(cell["source"] for cell in self.asked if cell["role"] == "setup"))
 
     @property
     def walls(self) -> Sandbox:
@@ -131,7 +137,7 @@ class Session:
 
     def __init__(self, job: Job, shell: Any) -> None:
         self.job, self.shell = job, shell
-        self.loading = Purse(job.walls.limits.total / 2)
+        self.loading, self.lender = Purse(job.walls.limits.total / 2), job.lender
         self.student, self.helped = self._student(_cells(job)), self._student(_with_extras(job))
         self.left = job.walls.limits.total / 2
         self.names: set[str] = set()  # what the questions asked for and the student had
@@ -141,7 +147,8 @@ class Session:
     def _student(self, cells: list[tuple[str, str]]) -> Student:
         answers = frozenset(cell["grade_id"] for cell in self.job.cells if cell["role"] == "solution")
         own = frozenset(name for name, _ in cells if name.startswith(EXTRA))
-        return Student(self.job.walls, cells, answers, tuple(self.job.forbid), self.job.prefix, self.loading, own)
+        forbid, lend = tuple(self.job.forbid), self.lender.lend
+        return Student(self.job.walls, cells, answers, forbid, self.job.prefix, self.loading, own, lend)
 
     def ask(self, cell: dict) -> None:
         """Judge one test cell. Where time ran out, the next question still gets a little: it may be a quick one."""
@@ -214,6 +221,7 @@ class Session:
     def close(self) -> None:
         self.student.close()
         self.helped.close()
+        self.lender.close()
 
 
 def _cell_flags(reports: dict[str, dict]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 The fast layers, what the checks compare with, and the nets behind the widgets lie in every student's copy, to be read.
 Where answers are judged, `closed.py` stands in their place: its names can be imported, as a notebook's first cell may
 do, and raise when they are used. What a box needs stays: the teaching pair im2col and col2im, the questions with drawn
-numbers, N12's log.
+numbers, N12's log. Layers that are carried forward are asked of the judge (`borrowed.py`, lender.py).
 """
 
 import hashlib
@@ -16,7 +16,9 @@ from pathlib import Path
 from .course import REPOSITORY
 
 LIBRARY = REPOSITORY / "cs231n_lib"
-STAND_IN = Path(__file__).with_name("closed.py")
+CLOSED_FILE = Path(__file__).with_name("closed.py")
+STAND_INS = LIBRARY / "check" / "standins.py"
+BORROWED_FILE = Path(__file__).with_name("borrowed.py")
 CLOSED = ("check/n[0-9][0-9]_*.py", "kernels/*.py", "widgets/**/*.py")
 OPEN = (
     "check/n*_drawn.py",
@@ -34,7 +36,8 @@ def box_library() -> Path:
     """Return the folder to show in boxes as cs231n_lib. It is made once for each state of the library, and kept."""
     closed = {path for pattern in CLOSED for path in LIBRARY.glob(pattern)}
     closed -= {path for pattern in OPEN for path in LIBRARY.glob(pattern)}
-    files = {path: STAND_IN if path in closed else path for path in sorted(LIBRARY.rglob("*.py"))}
+    files = {path: CLOSED_FILE if path in closed else path for path in sorted(LIBRARY.rglob("*.py"))}
+    files[STAND_INS] = BORROWED_FILE
     digest = hashlib.sha256()
     for path, shown in files.items():
         digest.update(f"{path.relative_to(LIBRARY)}\0".encode() + shown.read_bytes() + b"\0")

@@ -34,7 +34,7 @@ NAMES = {
     "stdin_read": "getpass sys.stdin",
 }
 NAMED = re.compile(r"\.(?:" + "|".join(re.escape(name) for names in NAMES.values() for name in names.split()) + r")\.")
-# The course's own answers: closed in a box (library.py), but for the stand-ins that later notebooks carry forward.
+# The course's own answers: closed in a box (library.py).
 OWN_ANSWERS = r"\bcs231n_lib[./](check[./](n\d|standins)|kernels[./](\w+_fast|conv|pool)\b|widgets\b)"
 # Text in the code.
 WORDS = {

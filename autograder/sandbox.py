@@ -18,7 +18,7 @@ from pathlib import Path
 from cs231n_lib.check import LimitReached
 
 from . import containers
-from .box import Box, BoxFault, Limits, Purse
+from .box import Box, BoxFault, Lend, Limits, Purse
 from .course import CourseError
 from .inside.landlock import MINIMUM_ABI, landlock_abi
 from .library import box_library
@@ -44,21 +44,29 @@ class Sandbox:
     data: Path | None = None  # data sets, shown read-only
     limits: Limits = field(default_factory=Limits)
 
-    def start(self, *, forbid: tuple[str, ...] = (), prefix: Prefix = (), purse: Purse | None = None) -> Box:
+    def start(
+        self,
+        *,
+        forbid: tuple[str, ...] = (),
+        prefix: Prefix = (),
+        purse: Purse | None = None,
+        lend: Lend | None = None,
+    ) -> Box:
         """Start a box.
 
         forbid : packages that must not be importable in it; they are simply not there
         prefix : cells of the course that have run in it; where its parent cannot have run them, they run now
         purse : wall seconds left to the notebook that the box is for
+        lend : serves what it calls by name
         Raises BoxFault if the machine cannot start one.
         """
         purse = purse or Purse(self.limits.total)
         if self.level in containers.ENGINES:
             inmate = containers.start(self.level, self.limits, library=box_library(), data=self.data, forbid=forbid)
-            box, left = Box(inmate, self.limits, purse), prefix
+            box, left = Box(inmate, self.limits, purse, lend), prefix
         else:
             template, left = self.warm(forbid=forbid, prefix=prefix)
-            box = Box(template.start(), self.limits, purse)
+            box = Box(template.start(), self.limits, purse, lend)
         for _, source in left:
             box.run(source)
         return box

@@ -5,7 +5,7 @@ from typing import Any
 
 from cs231n_lib.check import LimitReached, Subject
 
-from .box import Box, Purse
+from .box import Box, Lend, Purse
 from .defang import shown
 from .sandbox import Prefix, Sandbox
 
@@ -17,6 +17,7 @@ class Student:
 
     answers : ids of the cells whose figures are kept, no others are drawn
     own : ids of cells that the student added: when the time for loading is used up, these are left out
+    lend : serves the layers that the notebook carries forward
     `skipped` holds cells that ended a box while running: they are left out of the next one.
     """
 
@@ -29,8 +30,10 @@ class Student:
         prefix: Prefix = (),
         loading: Purse | None = None,
         own: frozenset[str] = frozenset(),
+        lend: Lend | None = None,
     ) -> None:
         self.sandbox, self.cells, self.answers, self.forbid, self.own = sandbox, cells, answers, forbid, own
+        self.lend = lend
         # Only what every student's box begins with can have run in its parent.
         self.prefix = prefix if tuple(cells[: len(prefix)]) == prefix else ()
         self.box: Box | None = None
@@ -44,7 +47,9 @@ class Student:
         while self.box is None or not self.box.alive:
             self.close()
             start = time.monotonic()
-            self.box = box = self.sandbox.start(forbid=self.forbid, prefix=self.prefix, purse=self.purse)
+            self.box = box = self.sandbox.start(
+                forbid=self.forbid, prefix=self.prefix, purse=self.purse, lend=self.lend
+            )
             self.loading.left -= time.monotonic() - start  # a cell that ends its box costs another one
             for grade_id, source in self.cells[len(self.prefix) :]:
                 if grade_id in self.skipped or (grade_id in self.own and self.loading.left <= 0):

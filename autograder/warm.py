@@ -172,6 +172,7 @@ class Stage:
                 self.shell = set_up(job.prefix)
             self._learn()
             job.walls.warm(forbid=tuple(job.forbid), prefix=job.prefix)
+            job.lender.warm()
             threads = len(os.listdir("/proc/self/task"))
             if threads != 1:
                 raise BoxFault(f"the judge's parent must have one thread, got {threads}")

@@ -102,15 +102,17 @@ def end_leftovers() -> None:
 
 def serve(shell: Any) -> None:
     """Answer requests on standard input until it closes. Never returns."""
+    from cs231n_lib.check import standins
     from cs231n_lib.check.peer import Peer, describe_error
 
     pipes = Pipes()
 
-    def callback(number: int, header: Any, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
-        pipes.write({"callback": number, "arguments": header}, buffers)
+    def callback(which: int | str, header: Any, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
+        pipes.write({"callback": which, "arguments": header}, buffers)
         return pipes.read()
 
     peer = Peer(shell.user_ns, callback)
+    vars(standins)["ask"] = peer.ask  # in a box this module is borrowed.py
     pipes.write({"ready": True}, [])
     while True:
         request, buffers = pipes.read()

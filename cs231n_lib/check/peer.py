@@ -5,6 +5,7 @@ never references, so a check in the notebook sees exactly what the judge will se
 """
 
 import contextlib
+import functools
 import importlib
 import io
 import traceback
@@ -19,7 +20,7 @@ from . import tensors, wire
 from .clock import Stopwatch
 
 MAX_PRINTED = 2000  # characters of a student's own output kept per call
-Callback = Callable[[int, Any, list[bytes]], tuple[Any, list[bytes]]]
+Callback = Callable[[int | str, Any, list[bytes]], tuple[Any, list[bytes]]]
 
 
 class Tail(io.TextIOBase):
@@ -95,18 +96,23 @@ class Peer:
     def _reveal(self, header: dict) -> Any:
         if "handle" in header:
             return self.objects[header["handle"]]
-        number, callback = header.get("callback"), self.callback
-        if number is None or callback is None:
+        number = header.get("callback")
+        if number is None or self.callback is None:
             raise wire.WireError(f"Peer: argument must be plain data, a handle or a callback, got {sorted(header)}")
+        return functools.partial(self.ask, number)
 
-        def call_the_judge(*args: Any, **kwargs: Any) -> Any:
-            packed, parts = self._pack((args, kwargs))
-            reply, reply_buffers = callback(number, packed, parts)
-            if "error" in reply:
-                raise RuntimeError(reply["error"]["message"])
-            return self._unpack(reply["value"], reply_buffers)
+    def ask(self, which: int | str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function of the judge's: one that it handed over as an argument, by number, or one it knows by name.
 
-        return call_the_judge
+        Raises RuntimeError with the judge's words if that fails.
+        """
+        if self.callback is None:
+            raise wire.WireError(f"Peer: there is nobody to ask for {which!r}")
+        packed, parts = self._pack((args, kwargs))
+        reply, reply_buffers = self.callback(which, packed, parts)
+        if "error" in reply:
+            raise RuntimeError(reply["error"]["message"])
+        return self._unpack(reply["value"], reply_buffers)
 
     def _call(self, request: dict, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
         function = self._target(request)

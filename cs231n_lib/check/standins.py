@@ -1,11 +1,11 @@
 """Stand-ins for layers that a student has not got right yet: PyTorch's own operations behind the course's signatures.
 
 They keep a failed exercise from blocking the next notebook. The backward functions recompute and differentiate with
-autograd from the cache that the exercise documents, so either half of a pair can be a stand-in.
+autograd from the cache that the exercise documents, so either half of a pair can be a stand-in. `cs231n_lib.carry`
+says which exercise each belongs to.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,17 +13,6 @@ import numpy as np
 from cs231n_lib.kernels import col2im, im2col
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Functions that belong together, the exercises that examine them, and what stands in for them.
-
-    functions : {name in the notebook: (exercise id, stand-in)}
-    """
-
-    title: str
-    functions: dict[str, tuple[str, Callable[..., Any]]]
 
 
 def _leaf(array: Array) -> Any:
@@ -271,79 +260,3 @@ def _groupnorm(leaves: tuple[Any, ...], groups: int, eps: float) -> Any:
 
     x, gamma, beta = leaves
     return functional.group_norm(x, groups, gamma.flatten(), beta.flatten(), eps)
-
-
-LAYERS = (
-    Layer(
-        "affine",
-        {
-            "affine_forward": ("net-affine_forward", affine_forward),
-            "affine_backward": ("net-affine_backward", affine_backward),
-        },
-    ),
-    Layer(
-        "relu",
-        {
-            "relu_forward": ("net-relu_forward", relu_forward),
-            "relu_backward": ("net-relu_backward", relu_backward),
-        },
-    ),
-    Layer("softmax loss", {"softmax_loss": ("net-softmax_loss", softmax_loss)}),
-    Layer(
-        "batch norm",
-        {
-            "batchnorm_forward": ("norm-batchnorm_forward", batchnorm_forward),
-            "batchnorm_backward": ("norm-batchnorm_backward", batchnorm_backward),
-        },
-    ),
-    Layer(
-        "convolution",
-        {
-            "conv_forward_naive": ("conv-forward", conv_forward_naive),
-            "conv_backward_naive": ("conv-backward", conv_backward_naive),
-        },
-    ),
-    Layer(
-        "max pooling",
-        {
-            "max_pool_forward_naive": ("conv-pool_forward", max_pool_forward_naive),
-            "max_pool_backward_naive": ("conv-pool_backward", max_pool_backward_naive),
-        },
-    ),
-    Layer(
-        "layer norm",
-        {
-            "layernorm_forward": ("norm-layernorm_forward", layernorm_forward),
-            "layernorm_backward": ("norm-layernorm_backward", layernorm_backward),
-        },
-    ),
-    Layer(
-        "dropout",
-        {
-            "dropout_forward": ("drop-forward", dropout_forward),
-            "dropout_backward": ("drop-backward", dropout_backward),
-        },
-    ),
-    Layer("convolution along one axis", {"conv1d_forward": ("conv-conv1d", conv1d_forward)}),
-    Layer(
-        "convolution by columns",
-        {
-            "conv_forward_columns": ("fast-conv_forward", conv_forward_columns),
-            "conv_backward_columns": ("fast-conv_backward", conv_backward_columns),
-        },
-    ),
-    Layer(
-        "spatial batch norm",
-        {
-            "spatial_batchnorm_forward": ("fast-spatial_bn_forward", spatial_batchnorm_forward),
-            "spatial_batchnorm_backward": ("fast-spatial_bn_backward", spatial_batchnorm_backward),
-        },
-    ),
-    Layer(
-        "group norm",
-        {
-            "spatial_groupnorm_forward": ("fast-groupnorm_forward", spatial_groupnorm_forward),
-            "spatial_groupnorm_backward": ("fast-groupnorm_backward", spatial_groupnorm_backward),
-        },
-    ),
-)

@@ -81,7 +81,7 @@ class LocalTransport:
         self.functions.append(function)
         return len(self.functions) - 1
 
-    def _callback(self, number: int, header: Any, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
+    def _callback(self, number: int | str, header: Any, buffers: list[bytes]) -> tuple[dict, list[bytes]]:
         return serve_callback(self.functions, number, header, buffers)
 
 

@@ -34,8 +34,10 @@ def box(sandbox):
 def make_job(sandbox, limits):
     """Return a job from (solution, tests) pairs: solution sources and the test cells that judge them, 2 points each."""
 
-    def make(*pairs, extras=()):
+    def make(*pairs, extras=(), setup=""):
         cells = [SETUP]
+        if setup:
+            cells.append({"role": "setup", "grade_id": "t-more", "source": setup, "points": 0.0})
         for n, (solution, tests) in enumerate(pairs):
             cells.append({"role": "solution", "grade_id": f"q{n}", "source": solution, "points": 0.0})
             cells.append({"role": "tests", "grade_id": f"q{n}-tests", "source": tests, "points": 2.0})

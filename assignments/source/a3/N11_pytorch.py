@@ -679,7 +679,6 @@ def four(values):
     return values.reshape(1, -1, 1, 1)
 
 
-mask = dropout_forward(rows, keep=0.6, train=True, seed=1)[1]
 pool = {"pool_h": 3, "pool_w": 3, "stride": 2}
 # Each row: name, forward, backward (None where the course has none), arrays, twin
 layers = [
@@ -720,6 +719,7 @@ layers = [
 
 # %%
 if ready("torch-with_gradients", "torch-conv_twin"):
+    mask = dropout_forward(rows, keep=0.6, train=True, seed=1)[1]
     names, gaps = [], []
     for name, forward, backward, arrays, twin in layers:
         out, cache = forward(*arrays)
