@@ -1,7 +1,5 @@
 """Where a course lives on disk, and how nbgrader is driven: by an explicit configuration, never by a found file."""
 
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +71,7 @@ def nbgrader_config(course: Course) -> Any:
     Loads assignments/nbgrader_config.py, which an instructor's own `nbgrader` and formgrader read too, and sets the
     paths. A mistake in that file stops the command: traitlets alone would log it and go on with defaults.
     """
-    use_this_python()
+    create_databases_here()
     from traitlets.config import Config
 
     config = Config()
@@ -89,10 +87,23 @@ def nbgrader_config(course: Course) -> Any:
     return config
 
 
-def use_this_python() -> None:
-    """Put this interpreter's folder on PATH: nbgrader creates its database by calling the `alembic` program by name."""
-    here = str(Path(sys.executable).parent)
-    if here not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = here + os.pathsep + os.environ.get("PATH", "")
-    # jsonschema tries this grammar package for a format that notebooks never use; it takes 2 s to import.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+def create_databases_here() -> None:
+    """Let nbgrader ask alembic for its newest schema in this process.
+
+    When it creates a gradebook it calls the program `alembic` by name, which need not be on PATH, and which takes 3 s.
+    """
+    import nbgrader.api
+
+    nbgrader.api.get_alembic_version = _newest_schema
+
+
+def _newest_schema() -> str:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from nbgrader.dbutil import _temp_alembic_ini
+
+    with _temp_alembic_ini("sqlite://") as file:
+        head = ScriptDirectory.from_config(Config(file)).get_current_head()
+    if head is None:
+        raise CourseError("nbgrader's database must have a schema to start from, got none")
+    return head
