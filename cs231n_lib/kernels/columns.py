@@ -22,7 +22,7 @@ from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, matmul_in_
 from cs231n_lib.kernels.rows import RowClass, copy_shifted, row_classes, split_channels, stack
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
-TILE_BYTES = 1 << 20  # rows and products of one tile: about a core's L2 cache; smaller tiles make more calls
+TILE_BYTES = 3 << 19  # rows and products of one tile: about a core's L2 cache; smaller tiles make more calls
 MIN_COLUMNS = 128  # fewer columns leave the product waiting for the weights
 DIRECT_WIDTH = 16  # output rows this wide are worth a product of their own, straight into the output
 SUMMED_AT_ONCE = 1 << 18  # entries of short products that wait for their sum: more would leave the cache

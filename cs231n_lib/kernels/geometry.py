@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -49,6 +50,7 @@ def output_size(function: str, size: int, *, kernel: int, stride: int, pad: int,
     return span // stride + 1
 
 
+@lru_cache(maxsize=1024)  # asked for every tile again
 def inside(start: int, step: int, count: int, size: int) -> tuple[slice, slice]:
     """Return which of the positions start, start + step, ... (`count` of them) lie in range(size), and where.
 

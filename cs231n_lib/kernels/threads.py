@@ -44,7 +44,7 @@ class _OneBlasThread:
         with self._lock:
             if self._inside == 0:
                 libraries = _blas().lib_controllers
-                self._found = max((library.num_threads for library in libraries), default=os.cpu_count() or 1)
+                self._found = max((library.num_threads for library in libraries), default=0) or os.cpu_count() or 1
                 self._limit = _blas().limit(limits=1) if self._found > 1 else None
             self._inside += 1
             return self._found
@@ -151,8 +151,7 @@ class Workspaces:
 
 
 def split_batch(batch: int, images: int) -> list[slice]:
-    """Cut `batch` images into equal tiles of at most `images`, but into at least two so that two workers can share."""
-    images = max(1, min(images, -(-batch // 2)))
-    count = -(-batch // images)
+    """Cut `batch` images into equal tiles of at most `images`, an even number of them so that two workers can share."""
+    count = min(batch, 2 * -(-batch // (2 * max(1, images))))
     images = -(-batch // count) if count else 1
     return [slice(start, min(start + images, batch)) for start in range(0, batch, images)]
