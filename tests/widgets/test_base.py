@@ -78,6 +78,9 @@ def toy(**changes):
     return replace(model, **changes)
 
 
+# --- controls and state
+
+
 def test_each_control_allows_its_samples_and_names_its_rule():
     for control in toy().controls:
         assert all(control.allows(v) for v in control.samples())

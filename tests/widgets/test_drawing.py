@@ -132,6 +132,3 @@ def test_text_is_escaped_and_numbers_are_short():
     assert root[0].text == "<script>&"
     assert (root[0].get("x"), root[0].get("y")) == ("1", "2.34")
     assert svg.number(-0.001) == "0"
-
-
-# --- controls and state
