@@ -44,12 +44,13 @@ def box_library() -> Path:
     folder = REPOSITORY / "build" / "box-library" / digest.hexdigest()[:20]
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.chmod(0o755)  # boxes run as other users, whatever this one's umask is
         making = Path(tempfile.mkdtemp(dir=folder.parent))
         for path, shown in files.items():
             target = making / path.relative_to(LIBRARY)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(shown, target)
-        for path in (making, *making.rglob("*")):  # boxes run as other users, whatever this one's umask is
+        for path in (making, *making.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         try:
             os.rename(making, folder)
