@@ -17,4 +17,4 @@ def __getattr__(name: str) -> Any:
         return ask(name, *arguments, **options)
 
     borrowed.__name__ = borrowed.__qualname__ = name
-    return borrowed
+    return globals().setdefault(name, borrowed)  # one function for each name, as in the module that this stands for

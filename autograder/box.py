@@ -97,7 +97,7 @@ class Lend(Protocol):
     """Works out a function of the course's that a box may call by its name. Raises LimitReached."""
 
     def __call__(
-        self, name: str, arguments: object, buffers: list[bytes], seconds: float
+        self, name: str, arguments: object, buffers: list[bytes], seconds: float, watch: Callable[[], None]
     ) -> tuple[dict, list[bytes]]: ...
 
 
@@ -106,12 +106,14 @@ class Box:
     """A transport for subjects. One request at a time; every read has a deadline and a cap.
 
     lend : serves what the box calls by name; None refuses it
+    watch : called now and then while this box is waited for; may raise LimitReached
     """
 
     inmate: Inmate
     limits: Limits
     purse: Purse = field(default_factory=lambda: Purse(float("inf")))
     lend: Lend | None = None
+    watch: Callable[[], None] | None = None
     functions: list[Callable] = field(default_factory=list)
     alive: bool = True
     looked: float = field(default_factory=time.monotonic)  # when the clocks and the memory were read last
@@ -148,21 +150,30 @@ class Box:
             self.purse.left -= time.monotonic() - wall
 
     def _converse(self, header: dict, buffers: list[bytes], budget: Budget) -> tuple[dict, list[bytes]]:
-        """Send a request and return the reply to it, serving what the box asks meanwhile."""
+        """Send a request and return the reply to it, serving what the box asks meanwhile.
+
+        The judge's functions are for what a test cell calls: no cell and no list of names has an honest use for them.
+        """
+        functions = [] if header["op"] in ("run", "describe") else self.functions
         self._send(header, buffers, budget)
         while True:
             reply, parts = self._receive(budget)
             if "callback" not in reply:
                 return reply, parts
-            self._send(*self._serve(reply["callback"], reply.get("arguments"), parts, budget), budget)
+            which, arguments = reply["callback"], reply.get("arguments")
+            if isinstance(which, str) and self.lend is not None:
+                self._send(*self._borrow(self.lend, which, arguments, parts, budget), budget)
+            else:
+                self._send(*serve_callback(functions, which, arguments, parts), budget)
 
-    def _serve(
-        self, which: object, arguments: object, buffers: list[bytes], budget: Budget
+    def _borrow(
+        self, lend: Lend, name: str, arguments: object, buffers: list[bytes], budget: Budget
     ) -> tuple[dict, list[bytes]]:
-        if not isinstance(which, str) or self.lend is None:
-            return serve_callback(self.functions, which, arguments, buffers)
         try:
-            return self.lend(which, arguments, buffers, budget.wall - time.monotonic())
+            # Its own clocks and memory are looked at meanwhile too: it may have more than one process.
+            return lend(name, arguments, buffers, budget.wall - time.monotonic(), lambda: self._check(budget))
+        except RecursionError:  # nested so deeply that it could just be read, and not be written again
+            return self._stop("it sent a message that is not well formed", "protocol_violation")
         except LimitReached:
             self.close()  # it waits for an answer that will not come
             raise
@@ -170,6 +181,10 @@ class Box:
     def offer(self, function: Callable) -> int:
         self.functions.append(function)
         return len(self.functions) - 1
+
+    def withdraw(self) -> None:
+        """Refuse every function offered so far, from now on: its question is over, and it may answer the next one."""
+        self.functions[:] = [_withdrawn] * len(self.functions)
 
     def close(self, patience: float = 0.0) -> str:
         """End the box and give back its pipes. Returns how it had ended by itself, if it had within `patience` s."""
@@ -240,6 +255,8 @@ class Box:
         if time.monotonic() < self.looked + SLICE:
             return
         self.looked = time.monotonic()
+        if self.watch is not None:
+            self.watch()
         if self.inmate.cpu_seconds() > budget.cpu:
             self._stop("it took longer than its time limit", "timeout")
         if self.looked > budget.wall:
@@ -255,3 +272,7 @@ class Box:
         # Its pipes close a moment before it has ended: what is told of it must not hang on that moment.
         how = self.close(patience=5.0) or "it closed its pipes"
         raise BoxDied(f"your code ended its process ({how}): a crash, an exit, or too much memory", "process_died")
+
+
+def _withdrawn(*arguments: Any, **options: Any) -> Any:
+    raise ValueError("this function belonged to an earlier question")

@@ -6,8 +6,10 @@ that runs the course's own lines and nobody else's: what a student sends can cra
 """
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from cs231n_lib.check import LimitReached
 
 from .box import Box, Purse
 from .library import STAND_INS
@@ -46,18 +48,25 @@ class Lender:
         if self.names:
             self.sandbox.warm(prefix=self.prefix)
 
-    def lend(self, name: str, arguments: object, buffers: list[bytes], seconds: float) -> tuple[dict, list[bytes]]:
+    def lend(
+        self, name: str, arguments: object, buffers: list[bytes], seconds: float, watch: Callable[[], None]
+    ) -> tuple[dict, list[bytes]]:
         """Return the reply to a student's call of layer `name`.
 
         arguments, buffers : as their box packed them; seconds : wall time that is left to it
+        watch : looks at their box meanwhile; may raise LimitReached
         Raises LimitReached if the call had to be stopped.
         """
         if name not in self.names:
             return {"error": {"message": f"{name[:80]} is not among the layers that this notebook carries forward"}}, []
         if self.box is None or not self.box.alive:
             self.box = self.sandbox.start(prefix=self.prefix)
-        self.box.purse = Purse(seconds)
-        return self.box.request({"op": "call", "target": name, "path": [], "arguments": arguments}, buffers)
+        self.box.purse, self.box.watch = Purse(seconds), watch
+        try:
+            return self.box.request({"op": "lend", "target": name, "path": [], "arguments": arguments}, buffers)
+        except LimitReached:
+            self.box.close()  # stopped on the way, its answer would be taken for that to the next call
+            raise
 
     def close(self) -> None:
         if self.box is not None:

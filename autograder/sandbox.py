@@ -214,13 +214,23 @@ def _prefixes() -> list[str]:
     return [p for p in dict.fromkeys((sys.base_prefix, sys.prefix)) if not Path(p).is_relative_to("/usr")]
 
 
+def _packages() -> list[Path]:
+    """The folders of packages that a box can read: this Python's own, those of what it was made from, the system's."""
+    places = [Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")]
+    for prefix in (Path(sys.base_prefix), Path("/usr"), Path("/usr/local")):
+        for library in sorted(path for path in prefix.glob("lib*") if not path.is_symlink()):
+            places += sorted(library.glob("python3*/*-packages"))
+    return list(dict.fromkeys(places))
+
+
 def _readable(data: Path | None, forbid: tuple[str, ...]) -> list[str]:
     """What a box may read where Landlock is its wall: the same as bubblewrap shows, forbidden packages left out."""
-    paths = [f"/{name}" for name in ("usr", "lib", "lib32", "lib64", "bin", "etc/ld.so.cache")]
-    packages = Path(sysconfig.get_path("purelib"))
-    paths += [str(box_library()), str(_code() / "inside"), *([str(data)] if data else [])]
-    for prefix in _prefixes():
-        paths += _around(Path(prefix), {packages / name for name in forbid})
+    paths = ["/etc/ld.so.cache", str(box_library()), str(_code() / "inside"), *([str(data)] if data else [])]
+    closed = {folder / name for folder in _packages() for name in forbid}
+    closed = {path for path in closed if path.is_dir()}
+    system = [Path("/", name) for name in ("usr", "lib", "lib32", "lib64", "bin")]
+    for folder in [*(path for path in system if not path.is_symlink()), *map(Path, _prefixes())]:
+        paths += _around(folder, closed)
     return [path for path in paths if os.path.exists(path)]
 
 
@@ -261,12 +271,11 @@ def _bubblewrap(data: Path | None, limits: Limits, forbid: tuple[str, ...], envi
         for folder in reversed(Path(prefix).parents[:-1]):
             walls += ["--perms", "0755", "--dir", str(folder)]
         walls += ["--ro-bind", prefix, prefix]
-    packages = Path(sysconfig.get_path("purelib"))
-    for package in forbid:
-        if (packages / package).is_dir():
-            walls += ["--tmpfs", str(packages / package)]
-            walls += ["--ro-bind", str(_code() / "absent.py"), str(packages / package / "__init__.py")]
-            walls += ["--remount-ro", str(packages / package)]
+    for folder in (folder / package for package in forbid for folder in _packages()):
+        if folder.is_dir():
+            walls += ["--tmpfs", str(folder)]
+            walls += ["--ro-bind", str(_code() / "absent.py"), str(folder / "__init__.py")]
+            walls += ["--remount-ro", str(folder)]
     walls += ["--perms", "0755", "--dir", "/course"]
     walls += ["--ro-bind", str(box_library()), "/course/cs231n_lib"]
     walls += ["--ro-bind", str(_code() / "inside"), "/course/inside"]

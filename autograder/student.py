@@ -78,6 +78,7 @@ class Student:
     def bind(self, names: set[str]) -> dict[str, Any]:
         """Return those of `names` that the student defined: plain values by value, everything else as a Subject."""
         box, request = self.ready(), {"op": "describe", "names": sorted(names)}
+        box.withdraw()
         try:
             reply, _ = box.request(request, [])
         except LimitReached:  # it ended after the request before this one: that is not this question's fault

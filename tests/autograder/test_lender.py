@@ -1,11 +1,15 @@
 """Layers that a notebook carries forward: they work in a box that holds neither PyTorch nor the stand-ins."""
 
+import dataclasses
 import json
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from autograder.box import Purse
 from autograder.lender import Lender, carried
 from autograder.warm import JudgeServer
 from cs231n_lib.check import LimitReached
@@ -119,6 +123,10 @@ def lender(sandbox):
     lender.close()
 
 
+def idle():
+    """Nothing to look at meanwhile."""
+
+
 def packed(*args):
     from cs231n_lib.check import wire
 
@@ -128,12 +136,12 @@ def packed(*args):
 def test_a_lender_serves_by_name_what_it_was_made_for(lender):
     from cs231n_lib.check import wire
 
-    reply, parts = lender.lend("relu_forward", *packed(np.array([-1.0, 2.0])), 30.0)
+    reply, parts = lender.lend("relu_forward", *packed(np.array([-1.0, 2.0])), 30.0, idle)
     out, cache = wire.unpack(reply["value"], parts)
     assert out.tolist() == [0.0, 2.0]
     assert cache.tolist() == [-1.0, 2.0]
     for name in ("relu_backward", "__import__", "torch", ""):
-        reply, _ = lender.lend(name, *packed(np.ones(2)), 30.0)
+        reply, _ = lender.lend(name, *packed(np.ones(2)), 30.0, idle)
         assert "is not among the layers" in reply["error"]["message"]
 
 
@@ -141,26 +149,124 @@ def test_a_lender_survives_messages_that_no_honest_box_sends(lender):
     hostile = [None, 7, {"tuple": []}, {"handle": 0}, {"tuple": [{"tuple": [{"callback": 0}]}, {"dict": []}]}]
     hostile += [{"tuple": [{"tuple": [{"array": "<f8", "shape": [2]}]}, {"dict": []}]}, [[[]]]]
     for header in hostile:
-        reply, _ = lender.lend("relu_forward", header, [b"1"], 30.0)
+        reply, _ = lender.lend("relu_forward", header, [b"1"], 30.0, idle)
         assert reply["error"]["message"]
     box = lender.box
-    reply, _ = lender.lend("relu_forward", *packed(np.ones(2)), 30.0)
+    reply, _ = lender.lend("relu_forward", *packed(np.ones(2)), 30.0, idle)
     assert "error" not in reply
     assert lender.box is box
 
 
 def test_a_lender_that_was_stopped_starts_again(lender):
     with pytest.raises(LimitReached) as stop:
-        lender.lend("affine_forward", *packed(np.ones((5000, 5000)), np.ones((5000, 5000)), np.ones(5000)), 1.0)
+        lender.lend("affine_forward", *packed(np.ones((5000, 5000)), np.ones((5000, 5000)), np.ones(5000)), 1.0, idle)
     assert stop.value.kind == "budget"
-    reply, _ = lender.lend("relu_forward", *packed(np.ones(2)), 30.0)
+    reply, _ = lender.lend("relu_forward", *packed(np.ones(2)), 30.0, idle)
     assert "error" not in reply
 
 
 def test_a_lenders_box_ends_with_it(lender):
-    lender.lend("relu_forward", *packed(np.ones(2)), 30.0)
+    lender.lend("relu_forward", *packed(np.ones(2)), 30.0, idle)
     assert lender.box is not None
     reading = lender.box.inmate.reading
     lender.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(reading)
+
+
+RAW = """import json, os, struct, time
+from cs231n_lib.check import standins
+asking = standins.ask.__self__.callback
+pipes = dict(zip(asking.__code__.co_freevars, (cell.cell_contents for cell in asking.__closure__)))["pipes"]
+def raw(text):
+    pipes.writing.write(struct.pack("<II", len(text), 0) + text.encode())
+    pipes.writing.flush()
+    return pipes.read()
+"""
+BORROW = "from cs231n_lib.check import standins\n"
+CALLS_BACK = ("def g(f):\n    return f(1.0)", "assert g(lambda v: v.real + 1) == 2.0")
+
+
+def test_a_message_nested_too_deeply_costs_its_sender_only(verdicts):
+    deep = 'for depth in range(800, 1000):\n    raw(\'{"callback": "relu_forward", "arguments": %s}\' % '
+    first, second = verdicts(
+        (f"{RAW}{deep}('[' * depth + ']' * depth))\ndef f(): return True", "assert f()"), (NET, NET_TESTS)
+    )
+    assert first["points"] == 0.0
+    assert second["points"] == 2.0
+
+
+@pytest.mark.parametrize("argument", ["object()", "'text'"])
+def test_a_cell_cannot_call_what_a_question_handed_over(server, make_job, argument):
+    job = make_job(CALLS_BACK, extras=[(99, f"{BORROW}standins.ask(0, {argument})")], setup=SETUP)
+    record = server.ask("lender", json.loads(json.dumps(job.__dict__)))
+    assert "fault" not in record, record
+    assert record["verdicts"][0]["points"] == 2.0
+    assert "no such function" in record["flags"][0][1]
+
+
+def test_nor_can_what_answers_for_its_names(verdicts):
+    forge = """
+def handle(self, request, buffers, handle=type(standins.ask.__self__).handle, seen=[]):
+    seen += [request["op"]]
+    if seen[-2:] == ["call", "describe"]:
+        standins.ask(0, object())
+    return handle(self, request, buffers)
+type(standins.ask.__self__).handle = handle"""
+    first, _ = verdicts((f"{BORROW}{CALLS_BACK[0]}{forge}", CALLS_BACK[1]), (NET, NET_TESTS))
+    assert first["points"] == 2.0
+
+
+def test_what_one_question_handed_over_does_not_answer_the_next(verdicts):
+    first, second = verdicts(CALLS_BACK, (f"{BORROW}def h(x):\n    return standins.ask(0, x)", "assert h(3.0) == 4.0"))
+    assert first["points"] == 2.0
+    assert second["points"] == 0.0
+    assert "earlier question" in second["message"]
+
+
+def test_a_box_is_watched_while_it_waits_for_a_layer(sandbox, lender):
+    lender.warm()
+    box = sandbox.start(forbid=("torch",), lend=lender.lend, purse=Purse(60.0))
+    box.limits = dataclasses.replace(box.limits, memory=300_000_000)
+    hoard = """import os, time, numpy as np
+from cs231n_lib.check import standins
+for delay in (0.7, 1.0, 1.3):
+    if os.fork() == 0:
+        time.sleep(delay)
+        held = np.ones(25_000_000)
+        time.sleep(60)
+x = np.ones((2500, 2500), dtype=int)
+standins.affine_forward(x, x, x[0])"""
+    with pytest.raises(LimitReached) as stop:
+        box.run(hoard)
+    assert stop.value.kind == "memory_limit"
+    assert not lender.box.alive
+    reply, _ = lender.lend("relu_forward", *packed(np.ones(2)), 30.0, idle)
+    assert "error" not in reply
+
+
+def test_threads_may_call_them_at_once_and_a_forked_process_is_told_no(sandbox, lender):
+    box = sandbox.start(forbid=("torch",), lend=lender.lend, purse=Purse(60.0))
+    said = box.run(
+        "import multiprocessing, pickle, numpy as np\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "from cs231n_lib.check.standins import relu_forward\n"
+        "def total(n): return float(relu_forward(np.full(3, n))[0].sum())\n"
+        "with ThreadPoolExecutor(4) as pool: print(sum(pool.map(total, range(40))))\n"
+        "print(pickle.loads(pickle.dumps(relu_forward)) is relu_forward)\n"
+        "with multiprocessing.get_context('fork').Pool(1) as pool: pool.map(total, [1])"
+    )
+    box.close()
+    assert said["error"]["message"] == "layers carried forward can be called in the notebook's own process only"
+
+
+def test_a_package_that_is_forbidden_is_not_in_the_python_beneath_either(sandbox):
+    folders = [Path(sys.base_prefix, "lib"), Path("/usr/lib"), Path("/usr/local/lib")]
+    found = [path for folder in folders for path in folder.glob("python3*/*-packages/scipy")]
+    if not found:
+        pytest.skip("no other Python here has it")
+    box = sandbox.start(forbid=("torch", "scipy"))
+    read = box.run(
+        f"import os\nfor path in {list(map(str, found))}: print(os.listdir(path) if os.path.exists(path) else [])"
+    )
+    box.close()
+    assert {*read["text"].split("\n")} <= {"['__init__.py']", "[]", ""}
