@@ -151,7 +151,10 @@ class Workspaces:
 
 
 def split_batch(batch: int, images: int) -> list[slice]:
-    """Cut `batch` images into equal tiles of at most `images`, an even number of them so that two workers can share."""
+    """Cut `batch` images into equal tiles of at most `images`, the last one smaller where they do not divide evenly.
+
+    Their number is even where it can be, so that two workers share them.
+    """
     count = min(batch, 2 * -(-batch // (2 * max(1, images))))
     images = -(-batch // count) if count else 1
     return [slice(start, min(start + images, batch)) for start in range(0, batch, images)]
