@@ -75,9 +75,10 @@ def connect(records: Path, address: str) -> Cluster:
 
 
 def on_slurm(records: Path, *, workers: int, walltime: str = "02:00:00", extra: tuple[str, ...] = ()) -> Cluster:
-    """Start `workers` Slurm jobs of one core each and return a scheduler on them; TLS between all of them.
+    """Keep `workers` Slurm jobs of one core each and return a scheduler on them; TLS between all of them.
 
-    A worker retires a few minutes before its walltime, so that Slurm kills none in the middle of a job.
+    A worker retires a few minutes before its walltime, so that Slurm kills none in the middle of a job; another takes
+    its place, as for one that was lost. Partition, account and more come from Dask's configuration, jobqueue.slurm.
     """
     jobqueue, distributed = _extra("dask_jobqueue", "slurm"), _extra("distributed", "cluster")
     hours, minutes, seconds = (int(part) for part in walltime.split(":"))
@@ -89,13 +90,14 @@ def on_slurm(records: Path, *, workers: int, walltime: str = "02:00:00", extra: 
         walltime=walltime,
         protocol="tls://",
         shared_temp_directory=str(records.parent),
+        log_directory=str(records.parent / "slurm"),
         security=distributed.Security.temporary(),
         # The status pages speak plain HTTP: to this machine alone.
         scheduler_options={"dashboard_address": "127.0.0.1:0"},
         worker_extra_args=["--lifetime", f"{lifetime}s", "--lifetime-stagger", "2m"],
         job_extra_directives=list(extra),
     )
-    cluster.scale(jobs=workers)
+    cluster.adapt(minimum_jobs=workers, maximum_jobs=workers)
     client = distributed.Client(cluster, set_as_default=False)
     _prepare(client)
     return Cluster(records, client, cluster=cluster)

@@ -1,31 +1,56 @@
 """Boxes in Docker or Podman: one container per box, the same frames over its standard input and output.
 
-For machines that have a container engine and no bubblewrap, macOS among them. A container starts cold, about a second
-each; there is no zygote in it, since a descriptor cannot be passed into a container.
+For machines that have a container engine and no bubblewrap. A container starts cold, about a second each, and the
+course's own first cells run in each; there is no zygote in it, since a descriptor cannot be passed into a container.
 """
 
 import contextlib
 import json
+import math
 import os
+import resource
 import secrets
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from .accounting import cpu_seconds, namespace_of, private_memory
 from .box import Limits
 
 ENGINES = ("podman", "docker")
-IMAGE = "CS231N_BOX_IMAGE"  # names the image, best by digest; it must hold Python and this course's dependencies
+IMAGE = "CS231N_BOX_IMAGE"  # names the image, best by digest; see Containerfile
+FIRST_USER, USERS = 20_000, 40_000  # ids without an account, within the 65,536 that an ordinary user's engine has
+DESCRIPTORS, PROCESSES = 1024, 4096  # for the engine's own start; a box lowers both
+MEMORY = 1.5  # the engine's bound, as a multiple of ours: ours says what happened, the engine's ends one process
+PROBE_SECONDS = 120
+# The image's Python has the version of the grader's: a package lies in the same place under its prefix.
+PACKAGES = f"/usr/local/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+# Whether the image can be graded in: this Python, these packages, and what is forbidden not to be had.
+LOOK = """
+import importlib, sys
+if sys.version_info[:2] != ({major}, {minor}):
+    sys.exit("its Python must be {major}.{minor}, got " + ".".join(map(str, sys.version_info[:2])))
+import IPython, matplotlib, numpy, cs231n_lib.optim
+try:
+    importlib.import_module("torch")
+except ModuleNotFoundError:
+    sys.exit()
+sys.exit("PyTorch must not be importable where it is forbidden")
+"""
 
 
 @dataclass
 class Contained:
-    """A box in a container. Its CPU time cannot be read from here, so the wall clock alone bounds a request."""
+    """A box in a container: the engine bounds its memory, and what can be counted from here is counted as elsewhere."""
 
     engine: str
     name: str
     process: subprocess.Popen
+    folder: tempfile.TemporaryDirectory  # where the engine's own helper leaves notes, such as Podman's "oom"
+    pid: int = 0  # of the box's own process, as this process numbers it; 0: on another kernel, or not looked up yet
+    base: int = 0  # bytes that it held before the student's first line
 
     def __post_init__(self) -> None:
         assert self.process.stdin is not None
@@ -35,11 +60,24 @@ class Contained:
         self.process.stdout.close()
         self.process.stdin.close()
 
+    def look_up(self) -> None:
+        """Find the process of a box that has started. Where the engine's machine is not this one there is none."""
+        form = "{{.Id}} {{.State.Pid}}"
+        command = [self.engine, "inspect", "--format", form, self.name]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        with contextlib.suppress(OSError, ValueError):
+            key, first = done.stdout.split()
+            if key in Path(f"/proc/{first}/cgroup").read_text():
+                self.pid = int(Path(f"/proc/{first}/task/{first}/children").read_text())
+                self.base = private_memory(self.pid)
+
     def cpu_seconds(self) -> float:
-        return 0.0
+        """The CPU time of its process; where it cannot be read, nan, with which no comparison is true."""
+        return cpu_seconds(self.pid) if self.pid else math.nan
 
     def memory(self) -> int:
-        return 0  # the engine holds it to its limit
+        members = namespace_of(self.pid) if self.pid else []
+        return sum(max(0, private_memory(pid) - self.base) for pid in members)
 
     def end(self, patience: float = 0.0) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -48,40 +86,46 @@ class Contained:
         subprocess.run([self.engine, "rm", "--force", self.name], capture_output=True, timeout=60, check=False)
         self.process.kill()
         self.process.wait()
+        self.folder.cleanup()
         return "" if code is None else f"exit code {code}"
 
 
 def start(engine: str, limits: Limits, *, library: Path, data: Path | None, forbid: tuple[str, ...]) -> Contained:
-    """Start a container that runs inside/runner.py."""
+    """Start a container that runs inside/container.py."""
     name = f"cs231n-box-{secrets.token_hex(8)}"
-    command = run_command(engine, name, limits, library=library, data=data, forbid=forbid)
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
-    )
-    return Contained(engine, name, process)
+    walls = run_command(engine, name, limits, library=library, data=data, forbid=forbid)
+    command = [*walls, "python", "-P", "-s", "-B", "-m", "inside.container", json.dumps(limits.for_child())]
+    folder, pipe = tempfile.TemporaryDirectory(prefix="cs231n-box-", ignore_cleanup_errors=True), subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0, cwd=folder.name)
+    return Contained(engine, name, process, folder)
 
 
 def run_command(
     engine: str, name: str, limits: Limits, *, library: Path, data: Path | None, forbid: tuple[str, ...]
 ) -> list[str]:
-    """The command that starts one box: no network, nothing writable but a sized /tmp, no rights, limits."""
+    """The command that starts a container, up to what runs in it: no network, nothing writable but a sized /tmp, no
+    rights, limits, and a user id of its own, for the kernel counts processes by user.
+    """
+    memory = str(int(MEMORY * limits.memory))
+    user, inside = FIRST_USER + secrets.randbelow(USERS), Path(__file__).parent
+    _, most = resource.getrlimit(resource.RLIMIT_NPROC)
+    processes = PROCESSES if most == resource.RLIM_INFINITY else min(PROCESSES, most)
     command = [engine, "run", "--rm", "--interactive", "--name", name, "--network", "none", "--read-only"]
-    command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "65534:65534", "--init"]
-    command += ["--pids-limit", str(limits.processes), "--memory", str(limits.memory)]
-    command += ["--memory-swap", str(limits.memory), "--cpus", "1", "--shm-size", str(limits.scratch)]
+    command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", f"{user}:{user}"]
+    command += ["--pids-limit", str(limits.processes), "--memory", memory, "--memory-swap", memory]
+    command += ["--cpus", "1", "--shm-size", str(limits.scratch)]
     command += ["--tmpfs", f"/tmp:size={limits.scratch},mode=1777", "--workdir", "/tmp", "--hostname", "box"]
     command += ["--ulimit", f"fsize={limits.file_size}", "--ulimit", "core=0", "--ipc", "private", "--pull", "never"]
-    command += ["--volume", f"{library}:/course/cs231n_lib:ro"]
-    command += ["--volume", f"{Path(__file__).with_name('inside')}:/course/inside:ro"]
+    command += ["--ulimit", f"nofile={DESCRIPTORS}:{DESCRIPTORS}", "--ulimit", f"nproc={processes}:{processes}"]
+    command += ["--stop-signal", "SIGKILL", "--log-driver", "none"]
+    command += ["--volume", f"{library}:/course/cs231n_lib:ro", "--volume", f"{inside / 'inside'}:/course/inside:ro"]
     if data is not None:
         command += ["--volume", f"{data}:/data:ro", "--env", "CS231N_DATA=/data"]
     for package in forbid:
-        # The image's Python has the version of the grader's: a package lies in the same place under its prefix.
-        folder = f"/usr/local/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages/{package}"
-        command += ["--tmpfs", f"{folder}:size=4096,mode=555"]
+        command += ["--volume", f"{inside / 'absent'}:{PACKAGES}/{package}:ro"]
     for variable in box_environment():
         command += ["--env", variable]
-    return [*command, image(), "python", "-P", "-s", "-B", "-m", "inside.runner", json.dumps(limits.for_child())]
+    return [*command, image()]
 
 
 def image() -> str:
@@ -105,14 +149,26 @@ def box_environment() -> list[str]:
     ]
 
 
-def probe(engine: str) -> str:
-    """Return why this engine cannot be used here, or an empty string."""
+def probe(engine: str, library: Path) -> str:
+    """Return why boxes cannot be had from this engine here, or an empty string: a container with their walls tells."""
+    name = f"cs231n-probe-{secrets.token_hex(8)}"
+    walls = run_command(engine, name, Limits(), library=library, data=None, forbid=("torch",))
+    look = LOOK.format(major=sys.version_info.major, minor=sys.version_info.minor)
     try:
         done = subprocess.run(
-            [engine, "image", "inspect", image()], capture_output=True, text=True, timeout=30, check=False
+            [*walls, "python", "-P", "-s", "-B", "-c", look],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_SECONDS,
+            check=False,
         )
     except FileNotFoundError:
         return f"{engine} is not on PATH"
     except subprocess.TimeoutExpired:
         return f"{engine} does not answer"
-    return f"{engine}: {(done.stderr.strip() or 'no such image').splitlines()[-1][:150]}" if done.returncode else ""
+    if not done.returncode:
+        return ""
+    lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    return f"the image {image()}: {lines[-1][:200]}"

@@ -64,21 +64,27 @@ class Sandbox:
         if self.level in containers.ENGINES:
             inmate = containers.start(self.level, self.limits, library=box_library(), data=self.data, forbid=forbid)
             box, left = Box(inmate, self.limits, purse, lend), prefix
+            inmate.look_up()
         else:
-            template, left = self.warm(forbid=forbid, prefix=prefix)
+            template, left = self._zygote(forbid, prefix)
             box = Box(template.start(), self.limits, purse, lend)
         for _, source in left:
             box.run(source)
         return box
 
-    def warm(self, *, forbid: tuple[str, ...] = (), prefix: Prefix = ()) -> tuple[Template, Prefix]:
+    def warm(self, *, forbid: tuple[str, ...] = (), prefix: Prefix = ()) -> None:
+        """Start the zygote of such boxes now, where boxes have one: forks of this process then share it."""
+        if self.level not in containers.ENGINES:
+            self._zygote(forbid, prefix)
+
+    def _zygote(self, forbid: tuple[str, ...], prefix: Prefix) -> tuple[Template, Prefix]:
         """Return the running zygote for such boxes, started if need be, and the cells that it has not run.
 
         A zygote cannot run cells for its boxes that fail, leave threads, or leave files in its /tmp.
         """
         key = (self.level, self.data, self.limits, forbid, prefix)
         if key in _cold:
-            return self.warm(forbid=forbid)[0], prefix
+            return self._zygote(forbid, ())[0], prefix
         template = _templates.pop(key, None)
         if template is None or not template.alive:
             try:
@@ -91,7 +97,7 @@ class Sandbox:
             if template is not None:
                 template.close()
             _cold.add(key)
-            return self.warm(forbid=forbid)[0], prefix
+            return self._zygote(forbid, ())[0], prefix
         _templates[key] = template  # the latest used stand last
         while len(_templates) > MAX_TEMPLATES:
             _templates.pop(next(iter(_templates))).close()
@@ -166,7 +172,7 @@ def find_sandbox(
 def probe(level: str) -> str:
     """Return why boxes of this level cannot be had here, or an empty string."""
     if level in containers.ENGINES:
-        return containers.probe(level)
+        return containers.probe(level, box_library())
     if level == "bubblewrap":
         program = shutil.which("bwrap")
         if program is None:
@@ -273,9 +279,7 @@ def _bubblewrap(data: Path | None, limits: Limits, forbid: tuple[str, ...], envi
         walls += ["--ro-bind", prefix, prefix]
     for folder in (folder / package for package in forbid for folder in _packages()):
         if folder.is_dir():
-            walls += ["--tmpfs", str(folder)]
-            walls += ["--ro-bind", str(_code() / "absent.py"), str(folder / "__init__.py")]
-            walls += ["--remount-ro", str(folder)]
+            walls += ["--ro-bind", str(_code() / "absent"), str(folder)]
     walls += ["--perms", "0755", "--dir", "/course"]
     walls += ["--ro-bind", str(box_library()), "/course/cs231n_lib"]
     walls += ["--ro-bind", str(_code() / "inside"), "/course/inside"]

@@ -12,10 +12,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from .accounting import cpu_seconds, namespace_of, private_memory
 from .box import START_SECONDS, BoxFault
 
 FIRST_USER = 1_000_000  # user ids from here on belong to no account on any usual system
@@ -36,16 +36,12 @@ class Forked:
     shares_pids: bool = False  # no pid namespace: memory is read for the first process alone
 
     def cpu_seconds(self) -> float:
-        """CPU time of the process inside, all threads, as the kernel counts it."""
-        try:
-            return time.clock_gettime((~self.pid << 3) | 2)  # Linux's clock id of another process's CPU time
-        except OSError:  # it has just ended
-            return 0.0
+        return cpu_seconds(self.pid)
 
     def memory(self) -> int:
         """Bytes held by the processes of the box's pid namespace beyond what the zygote's fork gave them."""
-        members = [self.pid] if self.shares_pids else _namespace(self.pid)
-        return sum(max(0, _private(pid) - self.base) for pid in members)
+        members = [self.pid] if self.shares_pids else namespace_of(self.pid)
+        return sum(max(0, private_memory(pid) - self.base) for pid in members)
 
     def end(self, patience: float = 0.0) -> str:
         """Kill the first process; its pid namespace dies with it. Returns how it had ended, "" if by this call."""
@@ -67,30 +63,6 @@ class Forked:
                 if isinstance(code, int):
                     return f"signal {-code}" if code < 0 else f"exit code {code}"
         return ""
-
-
-def _private(pid: int) -> int:
-    """Bytes of a process that it shares with no file and no other process's shared memory."""
-    try:
-        with open(f"/proc/{pid}/statm") as file:
-            _, resident, shared, *_ = map(int, file.read().split())
-    except (OSError, ValueError):  # it has just ended
-        return 0
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _namespace(first: int) -> list[int]:
-    """The processes in the pid namespace of `first`, as this process numbers them."""
-    try:
-        own = os.readlink(f"/proc/{first}/ns/pid")
-    except OSError:
-        return []
-    found = []
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):  # another user's, or it has just ended
-            if os.readlink(f"/proc/{entry}/ns/pid") == own:
-                found.append(int(entry))
-    return found
 
 
 @dataclass
@@ -158,7 +130,7 @@ class Template:
             raise BoxFault(f"the box did not start: {reason}")
         pid = _pid_of(handles[0])
         shares = self.config["walls"] != "namespaces"
-        return Forked(outward[0], inward[1], line, handles[0], pid, _private(pid), shares)
+        return Forked(outward[0], inward[1], line, handles[0], pid, private_memory(pid), shares)
 
     def close(self) -> None:
         """End the zygote and every box of it."""

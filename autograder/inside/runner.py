@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import struct
-import sys
 import threading
 from typing import Any
 
@@ -87,22 +86,34 @@ def run_cell(shell: Any, source: str, *, draw: bool) -> dict:
     }
 
 
+def reap() -> dict[int, int]:
+    """Take leave of the children that have ended: process id to status."""
+    ended: dict[int, int] = {}
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return ended
+            ended[pid] = status
+    except ChildProcessError:
+        return ended
+
+
 def end_leftovers() -> None:
-    """Kill what a request left running, so that it cannot speak in the next one: all else in this pid namespace."""
-    if os.getpid() == 1:
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
+    """Kill all other processes of this pid namespace, its first one excepted, which only the outside can end."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    reap()
 
 
-def serve(shell: Any) -> None:
-    """Answer requests on standard input until it closes. Never returns."""
+def serve(shell: Any, *, alone: bool) -> None:
+    """Answer requests on standard input until it closes. Never returns.
+
+    alone : whether the pid namespace is this box's own: what a request left running is then killed, so that it cannot
+        speak in the next one
+    """
     from cs231n_lib.check import standins
     from cs231n_lib.check.peer import Peer, describe_error
 
@@ -130,22 +141,6 @@ def serve(shell: Any) -> None:
             )
         except BaseException as error:  # noqa: BLE001 KeyboardInterrupt and worse are results here
             reply, parts = {"error": describe_error(error)}, []
-        if os.getpid() == pipes.owner:
+        if alone and os.getpid() == pipes.owner:
             end_leftovers()
         pipes.write(reply, parts)
-
-
-def main() -> None:
-    """Be the one process of a container: limits as JSON on the command line, frames on standard input and output."""
-    from cs231n_lib.check.shell import make_shell
-
-    from .walls import set_limits
-
-    set_limits(json.loads(sys.argv[1]))
-    shell = make_shell()
-    show_figures(shell)
-    serve(shell)
-
-
-if __name__ == "__main__":
-    main()

@@ -19,6 +19,7 @@ import sys
 from typing import Any
 
 from .landlock import forbid_kernel_doors, shut_in
+from .runner import reap
 from .walls import (
     PR_SET_CHILD_SUBREAPER,
     close_all_but,
@@ -103,7 +104,7 @@ def become_box(shell: Any, config: dict, descriptors: list[int], user: int) -> N
         forbid_kernel_doors(sockets=config["walls"] == "namespaces")
     set_limits(config["limits"])
     os.close(reply)
-    serve(shell)
+    serve(shell, alone=config["walls"] == "namespaces")
 
 
 def _own_folder(user: int) -> str:
@@ -164,15 +165,6 @@ def complain(reply: int, error: BaseException) -> None:
         os.write(reply, text.encode())
     except OSError:
         os._exit(1)
-
-
-def reap() -> None:
-    """Take leave of the children that have ended."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
 
 
 def main() -> None:

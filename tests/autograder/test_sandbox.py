@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from autograder import containers
 from autograder.box import BoxDied, Limits, Purse
 from autograder.course import REPOSITORY, CourseError
 from autograder.sandbox import find_sandbox
@@ -42,7 +43,7 @@ found = {{
     assert set(found["course"]) == {"cs231n_lib", "inside"}
     assert not found["sources"]
     assert len(found["pids"]) <= 3
-    assert found["uid"] == 65534 or found["uid"] >= 1_000_000
+    assert found["uid"] >= containers.FIRST_USER  # nobody, or one that no account has
     assert not [name for name in found["env"] if name.startswith(("CS231N", "CI"))]
 
 
@@ -155,12 +156,13 @@ def test_without_bubblewrap_grading_is_refused_unless_asked_for(monkeypatch):
         find_sandbox(minimum="none")
 
 
-def test_a_copy_that_the_student_forks_cannot_speak_for_the_box(box):
+def test_a_copy_that_the_student_forks_cannot_speak_for_the_box(sandbox, box):
     box.run("import os\ndef twice(x):\n    os.fork()\n    return x\ndef right(x):\n    return x + 1")
     assert Subject(box, "twice")(1) == 1
     assert [Subject(box, "right")(n) for n in range(20)] == list(range(1, 21))
     code = "import os\nfound = [p for p in os.listdir('/proc') if p.isdigit()]"
-    assert outcome(box, code) == ["1"]
+    first = ["1"] if sandbox.level == "bubblewrap" else ["1", str(outcome(box, "found = os.getpid()"))]
+    assert outcome(box, code) == first
 
 
 def test_a_box_sees_nothing_of_the_one_before_it(sandbox):
@@ -170,7 +172,8 @@ def test_a_box_sees_nothing_of_the_one_before_it(sandbox):
     second = sandbox.start(forbid=("torch", "scipy"))
     found = outcome(second, "import os, numpy\nfound = os.listdir('/tmp') + os.listdir('/dev/shm')")
     python = {path.split("/")[2] for path in (sys.base_prefix, sys.prefix) if path.startswith("/tmp/")}
-    assert set(found) == python  # nothing else, and nothing at all where Python is not beneath /tmp
+    # Nothing else, and nothing at all where Python is not beneath /tmp; a container keeps its own caches there.
+    assert set(found) - {"matplotlib", "ipython"} == python
     assert outcome(second, "found = [hasattr(numpy, 'secret'), os.getuid()]")[0] is False
     if os.getuid() == 0:
         users = [outcome(b, "import os\nfound = os.getuid()") for b in (first, second)]
@@ -199,8 +202,9 @@ def test_memory_is_counted_over_all_processes_of_a_box(sandbox):
     box.run("""
 import os, time
 def f():
-    for _ in range(8):
+    for n in range(8):
         if os.fork() == 0:
+            time.sleep(n / 4)
             block = bytearray(b"x") * 200_000_000
             time.sleep(60)
     time.sleep(60)
@@ -253,6 +257,8 @@ def test_cells_of_the_course_run_once_in_the_parent(sandbox):
     ],
 )
 def test_cells_that_a_parent_cannot_run_for_its_boxes_run_in_the_box(sandbox, cell):
+    if sandbox.level in containers.ENGINES:
+        pytest.skip("a box in a container has no parent here")
     box = sandbox.start(forbid=("torch", "scipy"), prefix=(("setup", f"import os\nhere = os.getpid()\n{cell}"),))
     assert outcome(box, "found = here") == 1
     box.close()
@@ -272,6 +278,8 @@ def test_a_python_beneath_tmp_is_seen_and_cannot_be_changed(sandbox, monkeypatch
     """A clone in /tmp has its environment there, where each box has a folder of its own."""
     if not tmp_path.is_relative_to("/tmp"):
         pytest.skip(f"temporary folders are not beneath /tmp here but at {tmp_path}")
+    if sandbox.level in containers.ENGINES:
+        pytest.skip("a container has a Python of its own")
     from autograder import sandbox as walls
 
     (tmp_path / "python").mkdir()

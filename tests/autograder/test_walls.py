@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from waiting import wait_for
 
-from autograder import containers
 from autograder.box import Limits
 from autograder.course import REPOSITORY
 from autograder.inside.landlock import MINIMUM_ABI, landlock_abi
@@ -84,43 +83,6 @@ def f():
     assert os.path.exists(f"/proc/{left}")
     box.close()
     wait_for(lambda: not os.path.exists(f"/proc/{left}"))
-
-
-def test_a_container_gets_no_network_no_rights_and_limits():
-    command = containers.run_command(
-        "podman", "box-1", LIMITS, library=Path("/library"), data=Path("/data"), forbid=("torch",)
-    )
-    text = " ".join(command)
-    for part in (
-        "podman run --rm --interactive --name box-1 --network none --read-only --cap-drop ALL",
-        "--security-opt no-new-privileges --user 65534:65534",
-        f"--pids-limit {LIMITS.processes} --memory {LIMITS.memory} --memory-swap {LIMITS.memory}",
-        f"--tmpfs /tmp:size={LIMITS.scratch},mode=1777",
-        "--volume /library:/course/cs231n_lib:ro",
-        "--volume /data:/data:ro --env CS231N_DATA=/data",
-        "site-packages/torch:size=4096,mode=555",
-        "--pull never",
-    ):
-        assert part in text, part
-    assert not [part for part in command if part in ("--privileged", "host") or part.endswith(":rw")]
-    assert command[-2] == "inside.runner"
-
-
-@pytest.mark.parametrize("engine", containers.ENGINES)
-def test_a_container_serves_a_box(engine):
-    reason = containers.probe(engine)
-    if reason:
-        pytest.skip(f"no containers on this machine: {reason}")
-    box = Sandbox(engine, None, LIMITS).start(forbid=("torch",))
-    box.run("def f(x):\n    return x + 1")
-    assert Subject(box, "f")(1) == 2
-    assert box.run("import socket; socket.create_connection(('192.0.2.1', 80), timeout=2)")["error"] is not None
-    box.close()
-
-
-def test_an_engine_that_is_not_there_is_said(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert containers.probe("podman") == "podman is not on PATH"
 
 
 ORDINARY = """
