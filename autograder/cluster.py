@@ -13,6 +13,7 @@ from .course import CourseError
 from .scheduler import ATTEMPTS, Scheduler, Threads, engine_version, run_job
 
 WINDOW_PER_WORKER = 3
+LOOPBACK = "127.0.0.1:0"
 
 
 class Cluster:
@@ -83,18 +84,20 @@ def on_slurm(records: Path, *, workers: int, walltime: str = "02:00:00", extra: 
     jobqueue, distributed = _extra("dask_jobqueue", "slurm"), _extra("distributed", "cluster")
     hours, minutes, seconds = (int(part) for part in walltime.split(":"))
     lifetime = max(60, 3600 * hours + 60 * minutes + seconds - 300)
+    notes = records.parent / "slurm"  # what the jobs wrote, and the keys for TLS while they run
+    notes.mkdir(mode=0o700, parents=True, exist_ok=True)
     cluster = jobqueue.SLURMCluster(
         cores=1,
         processes=1,
         memory="6GB",
         walltime=walltime,
         protocol="tls://",
-        shared_temp_directory=str(records.parent),
-        log_directory=str(records.parent / "slurm"),
+        shared_temp_directory=str(notes),
+        log_directory=str(notes),
         security=distributed.Security.temporary(),
-        # The status pages speak plain HTTP: to this machine alone.
-        scheduler_options={"dashboard_address": "127.0.0.1:0"},
-        worker_extra_args=["--lifetime", f"{lifetime}s", "--lifetime-stagger", "2m"],
+        # The status pages speak plain HTTP: to their own machine alone.
+        scheduler_options={"dashboard_address": LOOPBACK},
+        worker_extra_args=["--dashboard-address", LOOPBACK, "--lifetime", f"{lifetime}s", "--lifetime-stagger", "2m"],
         job_extra_directives=list(extra),
     )
     cluster.adapt(minimum_jobs=workers, maximum_jobs=workers)

@@ -1,12 +1,15 @@
-"""The same jobs on Dask: equal records, a killed worker loses nothing, a job that ends its workers ends in a fault."""
+"""The same jobs on Dask and Slurm: equal records, a lost worker loses nothing, a job that ends workers is a fault."""
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 
 import pytest
+from waiting import wait_for
 
 from autograder.cluster import Cluster, connect, scheduler_for
 from autograder.course import CourseError
@@ -119,5 +122,33 @@ def test_slurm_jobs_use_tls_and_retire_before_their_time(monkeypatch, tmp_path):
     with pytest.raises(CourseError, match="seen"):
         scheduler_for(tmp_path / "records", workers=3, slurm=True)
     assert made["address"].startswith("tls://")
-    for part in ("#SBATCH -t 02:00:00", "--lifetime 6900s", "--tls-key", "--nthreads 1", "tls://"):
+    for part in (
+        "#SBATCH -t 02:00:00",
+        "--lifetime 6900s",
+        "--tls-key",
+        "--nthreads 1",
+        "tls://",
+        "--dashboard-address 127.0.0.1:0",
+    ):
         assert part in made["script"], part
+
+
+def slurm_queue():
+    done = subprocess.run(["squeue", "--noheader", "--format", "%i"], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_a_lost_slurm_job_is_replaced_and_none_is_left(make_job, tmp_path):
+    pytest.importorskip("dask_jobqueue", reason="the extra `slurm` is not installed")
+    if shutil.which("sinfo") is None or subprocess.run(["sinfo"], capture_output=True, check=False).returncode:
+        pytest.skip("no Slurm runs on this machine")
+    before = set(slurm_queue())
+    scheduler = scheduler_for(tmp_path / "course" / "records", workers=1, slurm=True)
+    jobs = [make_job((RIGHT, TESTS.format(n=n))).__dict__ for n in range(2)]
+    assert scheduler.submit("first", jobs[0]).result(timeout=120)["verdicts"][0]["points"] == 2.0
+    (first,) = set(slurm_queue()) - before
+    subprocess.run(["scancel", first], check=True)
+    wait_for(lambda: first not in slurm_queue(), seconds=60)
+    assert scheduler.submit("second", jobs[1]).result(timeout=120)["verdicts"][0]["points"] == 2.0
+    scheduler.close()
+    wait_for(lambda: set(slurm_queue()) <= before, seconds=60)
