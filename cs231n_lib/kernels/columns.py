@@ -18,13 +18,15 @@ import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
 from cs231n_lib.kernels.planes import add_planes, planes_of
-from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, matmul_in_pieces
-from cs231n_lib.kernels.rows import RowClass, copy_shifted, row_classes, split_channels, stack
+from cs231n_lib.kernels.products import LINE, aligned_empty, aligned_zeros, matmul_in_pieces
+from cs231n_lib.kernels.rows import RowClass, copy_rows, copy_shifted, row_classes, split_channels, stack
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
 TILE_BYTES = 3 << 19  # rows and products of one tile: about a core's L2 cache; smaller tiles make more calls
 MIN_COLUMNS = 128  # fewer columns leave the product waiting for the weights
-DIRECT_WIDTH = 16  # output rows this wide are worth a product of their own, straight into the output
+WIDE = 64  # output rows this wide are worth a product of their own, straight into the output
+NARROW = 16  # shorter ones never are; between the two it depends, see _goes_direct
+SHALLOW = 64  # where so few numbers are summed, writing the output costs more than the product
 SUMMED_AT_ONCE = 1 << 18  # entries of short products that wait for their sum: more would leave the cache
 MOST_SHORT_WEIGHTS = 1 << 14  # a dw this small stays in cache while short products are added to it
 
@@ -33,8 +35,8 @@ def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geome
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, C / groups, KH, KW) and b (F,)."""
     out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
     out_g = split_channels(out, geometry.groups)  # (N, G, F / G, out_h, out_w)
-    direct = geometry.out_size[1] >= DIRECT_WIDTH
     matrix = _filters_with_bias(w, b, geometry)
+    direct = _goes_direct(geometry.out_size[1], matrix.shape[3], x.itemsize)
     for rows in row_classes(geometry):
 
         def make(images: int, rows: RowClass = rows) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +60,7 @@ def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geome
                 else:
                     matmul_in_pieces(matrix, columns[0], product)
                     images_apart = product.reshape(*product.shape[:3], len(out_rows), -1)  # (G, p, F / G, n, q)
-                    out_rows[...] = images_apart.transpose(3, 0, 2, 1, 4)
+                    copy_rows(images_apart.transpose(3, 0, 2, 1, 4), out_rows)
 
         run_tiles(task, split_batch(len(x), _tile_images(x, w, geometry, rows, 1 if direct else MIN_COLUMNS)))
     return out
@@ -95,7 +97,8 @@ def columns_backward(
         ) -> np.ndarray:  # fmt: skip
             with spaces.borrow(tile.stop - tile.start) as (padded, shifted, seen):
                 upstream = dout_g[tile, :, :, rows.out_rows]  # (n, G, F / G, p, q)
-                padded[0, :, taps - 1 : taps - 1 + rows.count, ..., :out_w] = upstream.transpose(1, 3, 2, 0, 4)
+                inner = padded[0, :, taps - 1 : taps - 1 + rows.count, ..., :out_w]
+                copy_rows(upstream.transpose(1, 3, 2, 0, 4), inner)
                 for phase, matrix in enumerate(matrices):
                     product = _input_products(padded, matrix, seen, rows, geometry)
                     add_planes(dx[tile], product, rows.every(phase), geometry, planes)
@@ -181,6 +184,16 @@ def _input_products(
     shape = (groups, count, matrix.shape[2], images * width)
     product = matmul_in_pieces(matrix, columns, seen[: prod(shape)].reshape(shape))
     return product.reshape(groups, count, geometry.kernel[1], -1, images, width)
+
+
+def _goes_direct(out_w: int, depth: int, itemsize: int) -> bool:
+    """Tell whether each output row of an image gets a product of its own, straight into the output.
+
+    Otherwise the rows of all images of a tile lie side by side in one product, which is copied to the output. BLAS
+    works on whole registers, a cache line wide: rows of 28 float32 took 24 ms in products of their own, 15.5 together.
+    """
+    lines, rest = divmod(out_w * itemsize, LINE)
+    return out_w >= WIDE or (out_w >= NARROW and not rest and (lines > 1 or depth <= SHALLOW))
 
 
 def _filters_with_bias(w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:

@@ -22,7 +22,7 @@ from math import prod
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside
-from cs231n_lib.kernels.rows import RowClass, row_classes, rows_are_disjoint, stack
+from cs231n_lib.kernels.rows import RowClass, copy_rows, row_classes, rows_are_disjoint, stack
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 from cs231n_lib.kernels.toeplitz import is_narrow, narrow_forward, narrow_input_gradient
 
@@ -70,7 +70,7 @@ class Layout:
         into, rows = inside(self.rows.start, self.rows.spread, self.rows.rows, self.geometry.size[0])
         for plane in self.planes:
             across, columns = self.columns(plane)
-            pixels[plane][:, into, :, across] = x[:, :, rows, columns].transpose(1, 2, 0, 3)
+            copy_rows(x[:, :, rows, columns].transpose(1, 2, 0, 3), pixels[plane][:, into, :, across])
 
 
 def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
@@ -99,7 +99,8 @@ def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
                 lines = total.reshape(len(total), -1, many, total.shape[3])  # (C, p, m, n * width)
                 lines += bias[tile[1]]
                 lines = lines[:, : rows.count].reshape(len(lines), rows.count, many, len(part), layout.width)
-                out_c[(*tile, slice(None), rows.out_rows)] = lines[..., : out.shape[3]].transpose(3, 0, 2, 1, 4)
+                lines = lines[..., : out.shape[3]].transpose(3, 0, 2, 1, 4)
+                copy_rows(lines, out_c[(*tile, slice(None), rows.out_rows)])
 
         run_tiles(task, _tiles(x, layout))
     return out
@@ -129,7 +130,7 @@ def depthwise_backward(
             with spaces.borrow(x[tile].shape[:2]) as (pixels, padded, total, product):
                 upstream = dout_c[(*tile, slice(None), rows.out_rows)]  # (n, C, m, p, q)
                 into = padded[0, :, above : above + rows.count, ..., : dout.shape[3]]
-                into[...] = upstream.transpose(1, 3, 2, 0, 4)
+                copy_rows(upstream.transpose(1, 3, 2, 0, 4), into)
                 layout.copy_pixels(x[tile], pixels)
                 _band_gradients(padded, pixels, part[:, tile[1]], layout)
                 for phase, of_taps in enumerate(bands):
@@ -189,7 +190,7 @@ def _input_gradient(
         image = total.reshape(len(total), blocks * block, len(dx), layout.width)
         gradient, into_dx = image[:, :count, :, across].transpose(2, 0, 1, 3), dx[:, :, pixel_rows, columns]
         if rows_are_disjoint(layout.geometry):
-            into_dx[...] = gradient
+            copy_rows(gradient, into_dx)
         else:
             into_dx += gradient
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside
-from cs231n_lib.kernels.rows import RowClass, rows_are_disjoint, split_channels
+from cs231n_lib.kernels.rows import RowClass, copy_rows, rows_are_disjoint, split_channels
 
 
 class Plane(NamedTuple):
@@ -60,7 +60,7 @@ def add_planes(dx: np.ndarray, product: np.ndarray, rows: RowClass, geometry: Ge
                 _add_moved(product[:, into, j], total, move)
         gradient = total[..., plane.across].transpose(3, 0, 2, 1, 4)
         if rows_are_disjoint(geometry):
-            dx[..., pixels, plane.columns] = gradient
+            copy_rows(gradient, dx[..., pixels, plane.columns])
         else:
             dx[..., pixels, plane.columns] += gradient
 
