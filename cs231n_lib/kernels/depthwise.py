@@ -18,19 +18,33 @@ stride-th pixel column: the pixel columns of one remainder modulo the stride mak
 from __future__ import annotations
 
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside
 from cs231n_lib.kernels.rows import RowClass, copy_rows, row_classes, rows_are_disjoint, stack
-from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
+from cs231n_lib.kernels.threads import Workspaces, kept_workspaces, run_tiles, split_batch
 from cs231n_lib.kernels.toeplitz import is_narrow, narrow_forward, narrow_input_gradient
 
 BLOCK = 4  # output rows of one product: a larger band holds more zeros, a smaller one makes more calls
 LENGTH = 512  # pixels of a row, all images of a tile: measured flat from 256, worse below
-TILE_BYTES = 1 << 19  # pixels of a tile: smaller ones make more calls, larger ones leave the cache
+TILE_BYTES = 3 << 19  # pixels of a tile: smaller ones make more calls, larger ones leave the cache
 
 Tile = tuple[slice, slice]  # images, channels
+
+
+class Space(NamedTuple):
+    """Buffers of one tile: pixels (plane, C, row, n, width), dout between rows of zeros, and two products."""
+
+    pixels: np.ndarray
+    dout: np.ndarray
+    total: np.ndarray
+    product: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self)
 
 
 class Layout:
@@ -38,6 +52,7 @@ class Layout:
 
     def __init__(self, geometry: Geometry, rows: RowClass, block: int, many: int) -> None:
         self.geometry, self.rows, self.block, self.many = geometry, rows, block, many
+        self.key = (geometry, rows, block, many)
         reach = [j * geometry.dilation[1] for j in range(geometry.kernel[1])]
         self.taps = [(position % geometry.stride[1], position // geometry.stride[1]) for position in reach]
         self.planes = sorted({plane for plane, _ in self.taps})
@@ -49,28 +64,40 @@ class Layout:
         """Return which positions of an image's row hold pixels of that plane, and which pixel columns."""
         return inside(plane - self.geometry.pad[1], self.geometry.stride[1], self.width, self.geometry.size[1])
 
-    def workspace(self, shape: tuple[int, int], dtype: np.dtype, *, backward: bool) -> tuple[np.ndarray, ...]:
-        """Return arrays for `shape` (images, channels): pixels, dout between zeros (or nothing), and two products."""
-        images, channels = shape
-        pixels = (self.geometry.stride[1], channels, self.rows.rows, images, self.width)
-        above = self.tap_rows - 1
-        padded = (1, channels, self.rows.count + 2 * above + self.block, self.many, images, self.width)
-        length = images * self.width
-        product = (channels, self.blocks, self.block * self.many, length)
-        if backward:
-            product = (channels, -(-(self.rows.count + above) // self.block), self.block, length)
-        dout = np.zeros(padded if backward else 0, dtype)
-        return np.zeros(pixels, dtype), dout, np.empty(product, dtype), np.empty(product, dtype)
-
-    def workspaces(self, dtype: np.dtype, *, backward: bool) -> Workspaces:
-        return Workspaces(lambda shape: self.workspace(shape, dtype, backward=backward))
-
     def copy_pixels(self, x: np.ndarray, pixels: np.ndarray) -> None:
         """Fill pixels (plane, C, row, n, width) from x (n, C, H, W); the padding stays zero."""
         into, rows = inside(self.rows.start, self.rows.spread, self.rows.rows, self.geometry.size[0])
         for plane in self.planes:
             across, columns = self.columns(plane)
             copy_rows(x[:, :, rows, columns].transpose(1, 2, 0, 3), pixels[plane][:, into, :, across])
+
+
+def _forward_space(
+    shape: tuple[int, int], geometry: Geometry, rows: RowClass, block: int, many: int, dtype: np.dtype
+) -> Space:
+    """Return buffers for `shape` (images, channels) on their way forward."""
+    layout, (images, channels) = Layout(geometry, rows, block, many), shape
+    pixels = (geometry.stride[1], channels, rows.rows, images, layout.width)
+    product = (channels, layout.blocks, block * many, images * layout.width)
+    return Space(np.zeros(pixels, dtype), np.empty(0, dtype), np.empty(product, dtype), np.empty(product, dtype))
+
+
+def _backward_space(
+    shape: tuple[int, int],
+    geometry: Geometry,
+    rows: RowClass,
+    block: int,
+    many: int,
+    dtype: np.dtype,
+    weights_only: bool,
+) -> Space:
+    """Return the same for the way back. weights_only : dx is found elsewhere"""
+    layout, (images, channels) = Layout(geometry, rows, block, many), shape
+    above = layout.tap_rows - 1
+    pixels = (geometry.stride[1], channels, rows.rows, images, layout.width)
+    padded = (1, channels, rows.count + 2 * above + block, many, images, layout.width)
+    product = (0 if weights_only else channels, -(-(rows.count + above) // block), block, images * layout.width)
+    return Space(np.zeros(pixels, dtype), np.zeros(padded, dtype), np.empty(product, dtype), np.empty(product, dtype))
 
 
 def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
@@ -83,26 +110,26 @@ def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
     bias = b.reshape(x.shape[1], 1, many, 1)
     for layout in _layouts(x, w, geometry):
         bands = _forward_bands(w, layout)
-        spaces = layout.workspaces(x.dtype, backward=False)
+        with kept_workspaces(_forward_space, *layout.key, x.dtype) as spaces:
 
-        def task(tile: Tile, layout: Layout = layout, bands: np.ndarray = bands, spaces: Workspaces = spaces) -> None:
-            part, rows = x[tile], layout.rows
-            with spaces.borrow(part.shape[:2]) as (pixels, _, total, product):
-                layout.copy_pixels(part, pixels)
-                seen = stack(
-                    pixels, layout.blocks, rows.stride * layout.block, bands.shape[4]
-                )  # (plane, C, block, ...)
-                for j, (plane, shift) in enumerate(layout.taps):
-                    np.matmul(bands[j, tile[1]], seen[plane], out=product if j else total)
-                    if j:
-                        _add_shifted(product, total, -shift)
-                lines = total.reshape(len(total), -1, many, total.shape[3])  # (C, p, m, n * width)
-                lines += bias[tile[1]]
-                lines = lines[:, : rows.count].reshape(len(lines), rows.count, many, len(part), layout.width)
-                lines = lines[..., : out.shape[3]].transpose(3, 0, 2, 1, 4)
-                copy_rows(lines, out_c[(*tile, slice(None), rows.out_rows)])
+            def task(
+                tile: Tile, layout: Layout = layout, bands: np.ndarray = bands, spaces: Workspaces = spaces
+            ) -> None:
+                part, rows = x[tile], layout.rows
+                with spaces.borrow(part.shape[:2]) as (pixels, _, total, product):
+                    layout.copy_pixels(part, pixels)
+                    seen = stack(pixels, layout.blocks, rows.stride * layout.block, bands.shape[4])
+                    for j, (plane, shift) in enumerate(layout.taps):  # seen : (plane, C, block, ...)
+                        np.matmul(bands[j, tile[1]], seen[plane], out=product if j else total)
+                        if j:
+                            _add_shifted(product, total, -shift)
+                    lines = total.reshape(len(total), -1, many, total.shape[3])  # (C, p, m, n * width)
+                    lines += bias[tile[1]]
+                    lines = lines[:, : rows.count].reshape(len(lines), rows.count, many, len(part), layout.width)
+                    lines = lines[..., : out.shape[3]].transpose(3, 0, 2, 1, 4)
+                    copy_rows(lines, out_c[(*tile, slice(None), rows.out_rows)])
 
-        run_tiles(task, _tiles(x, layout))
+            run_tiles(task, _tiles(x, layout))
     return out
 
 
@@ -118,26 +145,26 @@ def depthwise_backward(
     for layout in _layouts(x, w, geometry):
         phases = 0 if narrow else min(layout.rows.stride, geometry.kernel[0])
         bands = [_backward_bands(w, layout, phase) for phase in range(phases)]
-        spaces = layout.workspaces(x.dtype, backward=True)
         window = layout.rows.stride * (layout.block - 1) + geometry.kernel[0]
         dbands = np.zeros((*dw.shape[:2], layout.block * many, window), x.dtype)
+        with kept_workspaces(_backward_space, *layout.key, x.dtype, narrow) as spaces:
 
-        def task(
-            tile: Tile, layout: Layout = layout, bands: list[np.ndarray] = bands, spaces: Workspaces = spaces,
-            shape: tuple[int, ...] = dbands.shape,
-        ) -> np.ndarray:  # fmt: skip
-            rows, above, part = layout.rows, layout.tap_rows - 1, np.zeros(shape, x.dtype)
-            with spaces.borrow(x[tile].shape[:2]) as (pixels, padded, total, product):
-                upstream = dout_c[(*tile, slice(None), rows.out_rows)]  # (n, C, m, p, q)
-                into = padded[0, :, above : above + rows.count, ..., : dout.shape[3]]
-                copy_rows(upstream.transpose(1, 3, 2, 0, 4), into)
-                layout.copy_pixels(x[tile], pixels)
-                _band_gradients(padded, pixels, part[:, tile[1]], layout)
-                for phase, of_taps in enumerate(bands):
-                    _input_gradient(padded, of_taps[:, tile[1]], dx[tile], total, product, layout, phase)
-            return part
+            def task(
+                tile: Tile, layout: Layout = layout, bands: list[np.ndarray] = bands, spaces: Workspaces = spaces,
+                shape: tuple[int, ...] = dbands.shape,
+            ) -> np.ndarray:  # fmt: skip
+                rows, above, part = layout.rows, layout.tap_rows - 1, np.zeros(shape, x.dtype)
+                with spaces.borrow(x[tile].shape[:2]) as (pixels, padded, total, product):
+                    upstream = dout_c[(*tile, slice(None), rows.out_rows)]  # (n, C, m, p, q)
+                    into = padded[0, :, above : above + rows.count, ..., : dout.shape[3]]
+                    copy_rows(upstream.transpose(1, 3, 2, 0, 4), into)
+                    layout.copy_pixels(x[tile], pixels)
+                    _band_gradients(padded, pixels, part[:, tile[1]], layout)
+                    for phase, of_taps in enumerate(bands):
+                        _input_gradient(padded, of_taps[:, tile[1]], dx[tile], total, product, layout, phase)
+                return part
 
-        run_tiles(task, _tiles(x, layout), into=dbands)
+            run_tiles(task, _tiles(x, layout), into=dbands)
         dw += _sum_of_diagonals(dbands, layout)
     return dx, dw.transpose(1, 2, 3, 0).reshape(w.shape)
 

@@ -7,6 +7,8 @@ whole lines with all images of a tile side by side, which NumPy adds four times 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ class Plane(NamedTuple):
     columns: slice
 
 
+@lru_cache(maxsize=256)  # asked for every workspace
 def planes_of(geometry: Geometry) -> list[Plane]:
     """Return the planes that have pixels and taps."""
     stride, pad, width = geometry.stride[1], geometry.pad[1], geometry.size[1]
@@ -46,32 +49,40 @@ def planes_of(geometry: Geometry) -> list[Plane]:
     return planes
 
 
-def add_planes(dx: np.ndarray, product: np.ndarray, rows: RowClass, geometry: Geometry, planes: list[Plane]) -> None:
-    """Add product (G, rows, KW, C / G, n, width) to the pixels of one tile that `copy_shifted` reads: its adjoint.
+class PlaneViews:
+    """The way from a product (G, rows, KW, C / G, n, width) to the pixels that `TapViews` reads: its adjoint."""
 
-    The sums replace the product. What would move over the end of an image is set to zero before.
+    def __init__(self, product: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
+        self.groups, self.disjoint = geometry.groups, rows_are_disjoint(geometry)
+        into, pixels = inside(rows.start, rows.spread, product.shape[1], geometry.size[0])
+        self.planes = []
+        for plane in planes_of(geometry):
+            total = product[:, into, plane.taps[0][0]]  # (G, rows, C / G, n, width)
+            others = [(product[:, into, j], move) for j, move in plane.taps[1:] if abs(move) < total.shape[4]]
+            gradient = total[..., plane.across].transpose(3, 0, 2, 1, 4)
+            self.planes.append(([_moved(part, total, move) for part, move in others], gradient, pixels, plane.columns))
+
+    def add_to(self, dx: np.ndarray) -> None:
+        """Add the product to the pixels of one tile. The sums replace the product."""
+        dx = split_channels(dx, self.groups)  # a view: dx is a contiguous tile
+        for sums, gradient, pixels, columns in self.planes:
+            for edge, part, total in sums:
+                edge[...] = 0
+                total += part
+            if self.disjoint:
+                copy_rows(gradient, dx[..., pixels, columns])
+            else:
+                dx[..., pixels, columns] += gradient
+
+
+def _moved(part: np.ndarray, total: np.ndarray, move: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what to add to total to add `part` to it, `move` columns further to the right: (edge, part, total).
+
+    part, total : (G, rows, C / G, n, width); all three returned are views. The edge would move over the end of an image
+    and has to be zero before.
     """
-    dx = split_channels(dx, geometry.groups)  # a view: dx is a contiguous tile
-    into, pixels = inside(rows.start, rows.spread, product.shape[1], geometry.size[0])
-    for plane in planes:
-        still, total = plane.taps[0][0], product[:, into, plane.taps[0][0]]  # (G, rows, C / G, n, width)
-        for j, move in plane.taps:
-            if j != still and abs(move) < total.shape[4]:
-                _add_moved(product[:, into, j], total, move)
-        gradient = total[..., plane.across].transpose(3, 0, 2, 1, 4)
-        if rows_are_disjoint(geometry):
-            copy_rows(gradient, dx[..., pixels, plane.columns])
-        else:
-            dx[..., pixels, plane.columns] += gradient
-
-
-def _add_moved(part: np.ndarray, total: np.ndarray, move: int) -> None:
-    """Add part to total, `move` columns further to the right; both (G, rows, C / G, n, width)."""
-    if move > 0:
-        part[..., -move:] = 0
-    else:
-        part[..., :-move] = 0
-    lines = (*part.shape[:2], part[0, 0].size if part.size else 0)
-    part, total = part.reshape(lines), total.reshape(lines)  # views
+    edge = part[..., -move:] if move > 0 else part[..., :-move]
+    lines = (*part.shape[:2], prod(part.shape[2:]))
+    part, total = part.reshape(lines), total.reshape(lines)
     keep = lines[2] - abs(move)
-    total[:, :, max(0, move) :][:, :, :keep] += part[:, :, max(0, -move) :][:, :, :keep]
+    return edge, part[:, :, max(0, -move) :][:, :, :keep], total[:, :, max(0, move) :][:, :, :keep]

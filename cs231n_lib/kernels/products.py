@@ -17,17 +17,28 @@ LINE = 64  # bytes of a cache line
 FEWEST_ROWS = 8  # shorter pieces read the columns too often
 
 
-def matmul_in_pieces(matrix: np.ndarray, columns: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Write matrix @ columns, shapes (..., M, K) and (..., K, N), to out (..., M, N), cut along M; return out."""
-    height, depth = matrix.shape[-2:]
-    most = SMALL // max(1, depth * columns.shape[-1])
+def piece_height(height: int, depth: int, columns: int) -> int:
+    """Return how many rows at a time of a matrix (height, depth) to multiply with a matrix (depth, columns)."""
+    most = SMALL // max(1, depth * columns)
     if FEWEST_ROWS <= most < height:
         rows = max(piece for piece in range(1, most + 1) if height % piece == 0)
         if rows >= FEWEST_ROWS:
-            matrix, out_pieces = (a.reshape(*a.shape[:-2], -1, rows, a.shape[-1]) for a in (matrix, out))
-            np.matmul(matrix, columns[..., None, :, :], out=out_pieces)
-            return out
-    return np.matmul(matrix, columns, out=out)
+            return rows
+    return height
+
+
+def matmul_in_pieces(matrix: np.ndarray, columns: np.ndarray, out: np.ndarray, height: int | None = None) -> np.ndarray:
+    """Write matrix @ columns, shapes (..., M, K) and (..., K, N), to out (..., M, N), cut along M; return out.
+
+    height : from `piece_height`, where the caller has asked before
+    """
+    rows, depth = matrix.shape[-2:]
+    height = height or piece_height(rows, depth, columns.shape[-1])
+    if height == rows:
+        return np.matmul(matrix, columns, out=out)
+    matrix, out_pieces = (a.reshape(*a.shape[:-2], -1, height, a.shape[-1]) for a in (matrix, out))
+    np.matmul(matrix, columns[..., None, :, :], out=out_pieces)
+    return out
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -87,14 +87,23 @@ def copy_rows(source: np.ndarray, into: np.ndarray) -> None:
     into[...] = source
 
 
-def copy_shifted(x: np.ndarray, shifted: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
-    """Fill shifted[b, g, r, (j, c), n, q] with what tap column j sees in image (b, n); the padding stays zero."""
-    batch, groups, _, lines, images, _ = shifted.shape
-    channels = lines // geometry.kernel[1]
-    x = x.reshape(batch, images, groups, channels, *x.shape[2:])
-    into, pixels = inside(rows.start, rows.spread, shifted.shape[2], geometry.size[0])
-    for j in range(geometry.kernel[1]):
-        start = j * geometry.dilation[1] - geometry.pad[1]
-        across, columns = inside(start, geometry.stride[1], geometry.out_size[1], geometry.size[1])
-        seen = x[..., pixels, columns].transpose(0, 2, 4, 3, 1, 5)  # (b, g, r, c, n, q)
-        copy_rows(seen, shifted[:, :, into, j * channels : (j + 1) * channels, :, across])
+class TapViews:
+    """Where the rows of a workspace, shifted[b, g, r, (j, c), n, q], take what tap column j sees in image (b, n)."""
+
+    def __init__(self, shifted: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
+        batch, groups, _, lines, images, _ = shifted.shape
+        channels = lines // geometry.kernel[1]
+        self.shape = (batch, images, groups, channels, *geometry.size)
+        into, pixels = inside(rows.start, rows.spread, shifted.shape[2], geometry.size[0])
+        self.taps = []
+        for j in range(geometry.kernel[1]):
+            start = j * geometry.dilation[1] - geometry.pad[1]
+            across, columns = inside(start, geometry.stride[1], geometry.out_size[1], geometry.size[1])
+            tap = shifted[:, :, into, j * channels : (j + 1) * channels, :, across]
+            self.taps.append(((slice(None), slice(None), pixels, ..., columns), tap))
+
+    def fill(self, x: np.ndarray) -> None:
+        """Copy from images x (b * n, C, H, W); the padding stays zero."""
+        seen = x.reshape(self.shape).transpose(0, 2, 4, 3, 1, 5)  # (b, g, row, c, n, column)
+        for where, tap in self.taps:
+            copy_rows(seen[where], tap)

@@ -18,7 +18,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
+
+KEPT_BYTES = 1 << 24  # of workspaces between two calls
 
 
 @cache
@@ -38,22 +40,38 @@ class _OneBlasThread:
         self._lock = threading.Lock()
         self._inside = 0
         self._found = 1
+        self._before: list[int] = []
 
     def __enter__(self) -> int:
         """Return the number of threads that BLAS had: as many workers may run."""
         with self._lock:
             if self._inside == 0:
-                libraries = _blas().lib_controllers
-                self._found = max((library.num_threads for library in libraries), default=0) or os.cpu_count() or 1
-                self._limit = _blas().limit(limits=1) if self._found > 1 else None
+                self._before = [library.num_threads for library in _blas().lib_controllers]
+                self._found = max(self._before, default=0) or os.cpu_count() or 1
+                if self._found > 1:
+                    _set_threads([1] * len(self._before))
             self._inside += 1
             return self._found
 
     def __exit__(self, *exc: object) -> None:
         with self._lock:
             self._inside -= 1
-            if self._inside == 0 and self._limit is not None:
-                self._limit.restore_original_limits()
+            if self._inside == 0 and self._found > 1:
+                _set_threads(self._before)
+
+
+def _set_threads(counts: list[int]) -> None:
+    """Set the threads of each BLAS library, from any thread of Python's.
+
+    threadpoolctl lets only the first thread that sets a limit set another, and ignores the rest without a word. Our
+    calls come from any thread, one of a widget's for example, and hold a lock of their own.
+    """
+    for library, threads in zip(_blas().lib_controllers, counts, strict=True):
+        if isinstance(library, OpenBLASController):
+            library.clear_controlling_thread(force=True)
+        library.set_num_threads(threads)
+        if isinstance(library, OpenBLASController):
+            library.clear_controlling_thread()
 
 
 one_blas_thread = _OneBlasThread()
@@ -132,7 +150,7 @@ class _OrderedSum:
 
 
 class Workspaces:
-    """Buffers that the tiles of one call share, one set in use per worker; gone when the call returns."""
+    """Buffers that the tiles of one call share, one set in use per worker."""
 
     def __init__(self, make: Callable[[Any], Any]) -> None:
         self._make = make
@@ -148,6 +166,39 @@ class Workspaces:
             workspace = self._make(size)
         yield workspace
         free.append(workspace)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(workspace.nbytes for free in self._free.values() for workspace in free)
+
+
+_kept: dict[Any, Workspaces] = {}  # the latest used stand last
+_keeping = threading.Lock()
+
+
+@contextmanager
+def kept_workspaces(kind: Callable[..., Any], *sizes: Any) -> Iterator[Workspaces]:
+    """Lend workspaces kind(size, *sizes), and keep them for the next call that asks for the same: a layer's, in the
+    next step of training. What is kept is bounded by KEPT_BYTES, all layers together.
+
+    A workspace says its `nbytes`.
+    """
+    key = (kind, *sizes)
+    with _keeping:
+        spaces = _kept.pop(key, None)  # two calls at a time have workspaces each
+    if spaces is None:
+        spaces = Workspaces(lambda size: kind(size, *sizes))
+    yield spaces
+    with _keeping:
+        _kept[key] = spaces
+        while sum(kept.nbytes for kept in _kept.values()) > KEPT_BYTES:
+            del _kept[next(iter(_kept))]
+
+
+def forget_workspaces() -> None:
+    """Give back the memory of all workspaces that are kept."""
+    with _keeping:
+        _kept.clear()
 
 
 def split_batch(batch: int, images: int) -> list[slice]:

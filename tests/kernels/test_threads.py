@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from cs231n_lib.kernels.products import LINE, aligned_rows, aligned_zeros, matmul_in_pieces
-from cs231n_lib.kernels.threads import run_tiles
+from cs231n_lib.kernels.threads import one_blas_thread, run_tiles
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -110,3 +110,29 @@ def test_workspaces_start_at_a_cache_line_and_rows_are_never_a_power_of_two_apar
         assert rows.__array_interface__["data"][0] % LINE == 0
         assert rows.strides[0] % LINE == 0
         assert rows.strides[0] // LINE % 2 == 1
+
+
+def test_any_thread_may_hold_blas_at_one_and_the_last_one_gives_it_back():
+    """threadpoolctl takes limits from the first thread that sets one and ignores other threads without a word."""
+    blas = ThreadpoolController().select(user_api="blas").lib_controllers
+    with threadpool_limits(2):
+        with one_blas_thread:
+            pass
+        inside, leave = threading.Event(), threading.Event()
+
+        def hold():
+            with one_blas_thread:
+                inside.set()
+                leave.wait()
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        inside.wait()
+        assert [library.num_threads for library in blas] == [1] * len(blas)
+        with one_blas_thread:
+            leave.set()
+            holder.join()
+            assert [library.num_threads for library in blas] == [1] * len(blas)
+        assert [library.num_threads for library in blas] == [2] * len(blas)
+    with threadpool_limits(1):
+        assert [library.num_threads for library in blas] == [1] * len(blas)
