@@ -32,7 +32,7 @@ LOOK = """
 import importlib, sys
 if sys.version_info[:2] != ({major}, {minor}):
     sys.exit("its Python must be {major}.{minor}, got " + ".".join(map(str, sys.version_info[:2])))
-import IPython, matplotlib, numpy, cs231n_lib.optim
+import IPython, matplotlib, numpy, cs231n_lib.optim, inside.container
 try:
     importlib.import_module("torch")
 except ModuleNotFoundError:
@@ -167,8 +167,9 @@ def probe(engine: str, library: Path) -> str:
     except FileNotFoundError:
         return f"{engine} is not on PATH"
     except subprocess.TimeoutExpired:
-        return f"{engine} does not answer"
+        subprocess.Popen([engine, "rm", "--force", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return f"{engine} does not answer within {PROBE_SECONDS} s"
     if not done.returncode:
         return ""
-    lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-    return f"the image {image()}: {lines[-1][:200]}"
+    lines = [line for line in done.stderr.splitlines() if line.strip() and "--help" not in line]
+    return f"{engine} with the image {image()}: {(lines or [f'exit code {done.returncode}'])[-1][:200]}"

@@ -20,6 +20,7 @@ LARGE = 10_000_000  # bytes from which a notebook is looked at before it is pars
 MAX_VALUES = 2_000_000  # commas outside of texts, about the number of JSON values: each takes 60 bytes and more
 MAX_MARKED = 400_000  # characters of what one cell shows that are searched
 MAX_SEARCHED = 300_000  # characters of code in one notebook that are searched
+MAX_READ = 8_000_000  # characters of any text in one notebook that are searched for what it says
 CONFLICT = re.compile(rb"<{7}[^\n]*\n(.*?)={7}\n.*?>{7}[^\n]*\n?|[<=>|]{7}(?: [^\n]*)?\n", re.DOTALL)
 MAX_CONFLICTS, MAX_MENDED = 50, 2_000_000  # marks and bytes of a file that is worth mending
 MAX_CELLS = 2_000
@@ -189,6 +190,7 @@ class _Matcher:
         self.metas: dict[str, dict] = {}
         self.given: set[str] = set()
         self.searched = 0
+        self.read = 0
         self.given_ids = {str(cell.get("id", "")) for cell in template.cells}
         for index, cell in enumerate(template.cells):
             meta = cell.metadata.get("nbgrader")
@@ -240,7 +242,7 @@ class _Matcher:
 
     def _marks(self, name: str, cell: dict) -> list[Flag]:
         """Flags on one cell: what was changed about it, and what its text reaches for."""
-        flags = text_marks(cell["showed"])
+        flags = self._said(cell["showed"])
         own = cell["grade_id"] and cell["grade_id"] not in self.order
         if own:
             flags.append(("metadata_injected", f"a cell calls itself {cell['grade_id'][:60]!r}; it counts for nothing"))
@@ -251,7 +253,7 @@ class _Matcher:
         source = _folded(cell["source"])
         if name in self.locked or source in (self.sources.get(name), *([source] if source in self.plain else [])):
             return flags
-        flags += text_marks(cell["source"])
+        flags += self._said(cell["source"])
         self.searched += len(cell["source"])
         if cell["kind"] == "code" and self.searched <= MAX_SEARCHED:
             marks = code_marks(cell["source"][:MAX_SOURCE], self.given)
@@ -260,6 +262,15 @@ class _Matcher:
             if not name and (again := [n for n in defined_names(cell["source"]) if n in self.names]):
                 flags.append(("redefined", f"a cell of the student's own defines {again[0]} again"))
         return [(flag, f"{name}: {detail}" if name else detail) for flag, detail in flags]
+
+    def _said(self, text: str) -> list[Flag]:
+        """Flags on what a text says, as long as there is room."""
+        room = max(0, MAX_READ - self.read)
+        self.read += len(text)
+        flags = text_marks(text[:room])
+        if len(text) > room:
+            flags.append(("hidden_code", f"its text beyond the first {MAX_READ:,} characters was not searched"))
+        return flags
 
     def _name(self, cell: dict, stripped: bool) -> str:
         if not stripped or cell["id"] in self.order:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autograder import normalise
 from autograder.collect import Submission
 from autograder.grading import Graded, Template
 from autograder.normalise import parse_answers
@@ -110,13 +111,17 @@ def test_no_text_makes_the_trusted_side_slow(source):
     assert time.process_time() - start < 20.0  # measured under 3 s; quadratic work would take minutes
 
 
-def test_many_large_cells_are_searched_up_to_a_bound():
+def test_many_large_cells_are_searched_up_to_a_bound(monkeypatch):
+    read = []
+    monkeypatch.setattr(normalise, "text_marks", lambda text: read.append(len(text)) or [])
     notebook = json.loads(RAW)
     cell = {"cell_type": "code", "id": "x", "metadata": {}, "outputs": [], "execution_count": None}
     notebook["cells"] += [{**cell, "source": f"a{n} = [" + "1, " * 40_000 + "]"} for n in range(300)]
-    start = time.process_time()
-    outcome(json.dumps(notebook).encode())
-    assert time.process_time() - start < 20.0
+    found = outcome(json.dumps(notebook).encode())
+    assert 0.9 * normalise.MAX_READ < sum(read) <= normalise.MAX_READ
+    assert [detail for flag, detail in found.flags if flag == "hidden_code"] == [
+        "its text beyond the first 8,000,000 characters was not searched"
+    ]
 
 
 def test_a_notebook_of_empty_lists_is_refused_before_it_is_parsed():
