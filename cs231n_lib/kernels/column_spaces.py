@@ -12,7 +12,7 @@ import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
 from cs231n_lib.kernels.planes import PlaneViews, planes_of
-from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, piece_height
+from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, line_sums, piece_height
 from cs231n_lib.kernels.rows import RowClass, TapViews, stack
 
 SUMMED_AT_ONCE = 1 << 18  # entries of short products that wait for their sum: more would leave the cache
@@ -57,7 +57,9 @@ class BackwardSpace:
     ) -> None:
         groups, out_w, taps = geometry.groups, geometry.out_size[1], -(-geometry.kernel[0] // rows.stride)
         width = max([out_w, *(plane.across.stop for plane in planes_of(geometry))])  # room for a plane's pixels
-        padded = aligned_zeros((1, groups, rows.count + 2 * (taps - 1), filters // groups, images, width), dtype)
+        self.padded = padded = aligned_zeros(
+            (1, groups, rows.count + 2 * (taps - 1), filters // groups, images, width), dtype
+        )
         lines = geometry.kernel[1] * channels // groups
         seen = aligned_empty((groups * (rows.count + taps - 1) * lines * images * width,), dtype)
         self.upstream = padded[0, :, taps - 1 : taps - 1 + rows.count, ..., :out_w]
@@ -66,6 +68,10 @@ class BackwardSpace:
         short = filters // groups * geometry.kernel[0] * lines <= MOST_SHORT_WEIGHTS
         self.weights = (ShortProducts if short else LongProducts)(padded, lines, rows, geometry)
         self.nbytes = padded.nbytes + seen.nbytes + self.weights.nbytes
+
+    def bias_gradient(self) -> np.ndarray:
+        """Return db, (F,), once dout is in place: the zeros around it count for nothing."""
+        return line_sums(self.padded[0]).sum(axis=1).reshape(-1)
 
 
 class PixelPhase:

@@ -18,7 +18,7 @@ import numpy as np
 
 from cs231n_lib.kernels.column_spaces import BackwardSpace, ForwardSpace
 from cs231n_lib.kernels.geometry import Geometry
-from cs231n_lib.kernels.products import LINE, matmul_in_pieces
+from cs231n_lib.kernels.products import LINE, aligned_copy, aligned_empty, aligned_zeros, matmul_in_pieces
 from cs231n_lib.kernels.rows import RowClass, copy_rows, row_classes, split_channels
 from cs231n_lib.kernels.threads import Workspaces, kept_workspaces, run_tiles, split_batch
 
@@ -31,7 +31,7 @@ SHALLOW = 64  # where so few numbers are summed, writing the output costs more t
 
 def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, C / groups, KH, KW) and b (F,)."""
-    out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
+    out = aligned_empty((len(x), len(w), *geometry.out_size), x.dtype)
     out_g = split_channels(out, geometry.groups)  # (N, G, F / G, out_h, out_w)
     matrix = _filters_with_bias(w, b, geometry)
     direct = _goes_direct(geometry.out_size[1], matrix.shape[3], x.itemsize)
@@ -54,9 +54,9 @@ def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geome
 
 def columns_backward(
     dout: np.ndarray, x: np.ndarray, w: np.ndarray, geometry: Geometry
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return dx and dw, the gradients of `columns_forward`, from contiguous dout (N, F, out_h, out_w)."""
-    dx, dw = np.zeros(x.shape, x.dtype), np.zeros_like(w)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return dx, dw and db, the gradients of `columns_forward`, from contiguous dout (N, F, out_h, out_w)."""
+    dx, dw, db = aligned_zeros(x.shape, x.dtype), np.zeros_like(w), np.zeros(len(w), w.dtype)
     dout_g = split_channels(dout, geometry.groups)
     for rows in row_classes(geometry):
         matrices = _tap_matrices(w, rows, geometry)
@@ -65,17 +65,17 @@ def columns_backward(
             def task(
                 tile: slice, rows: RowClass = rows, spaces: Workspaces = spaces,
                 matrices: list[np.ndarray] = matrices,
-            ) -> np.ndarray:  # fmt: skip
+            ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
                 with spaces.borrow(tile.stop - tile.start) as space:
                     upstream = dout_g[tile, :, :, rows.out_rows]  # (n, G, F / G, p, q)
                     copy_rows(upstream.transpose(1, 3, 2, 0, 4), space.upstream)
                     for phase, matrix in zip(space.phases, matrices, strict=True):
                         matmul_in_pieces(matrix, phase.columns, phase.product, phase.height)
                         phase.planes.add_to(dx[tile])
-                    return space.weights.gradient(x[tile]).reshape(w.shape)
+                    return space.weights.gradient(x[tile]).reshape(w.shape), space.bias_gradient()
 
-            run_tiles(task, split_batch(len(x), _tile_images(x, w, geometry, rows, MIN_COLUMNS)), into=dw)
-    return dx, dw
+            run_tiles(task, split_batch(len(x), _tile_images(x, w, geometry, rows, MIN_COLUMNS)), into=(dw, db))
+    return dx, dw, db
 
 
 def _tap_matrices(w: np.ndarray, rows: RowClass, geometry: Geometry) -> list[np.ndarray]:
@@ -86,7 +86,7 @@ def _tap_matrices(w: np.ndarray, rows: RowClass, geometry: Geometry) -> list[np.
     by_tap = w.reshape(geometry.groups, -1, *w.shape[1:]).transpose(0, 4, 2, 3, 1)  # (G, KW, C / G, KH, F / G)
     phases = [by_tap[:, :, :, phase :: rows.stride] for phase in range(min(rows.stride, geometry.kernel[0]))]
     # Output rows rise, so tap rows fall.
-    return [here[:, :, :, ::-1].reshape(len(here), 1, prod(here.shape[1:3]), -1) for here in phases]
+    return [aligned_copy(here[:, :, :, ::-1]).reshape(len(here), 1, prod(here.shape[1:3]), -1) for here in phases]
 
 
 def _goes_direct(out_w: int, depth: int, itemsize: int) -> bool:
@@ -104,7 +104,7 @@ def _filters_with_bias(w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.n
     groups, (kernel_h, kernel_w) = geometry.groups, geometry.kernel
     filters = w.reshape(groups, -1, *w.shape[1:]).transpose(0, 1, 3, 4, 2)  # (G, F / G, KH, KW, C / G)
     lines = kernel_w * w.shape[1]
-    matrix = np.zeros((groups, 1, filters.shape[1], kernel_h, lines + 1), w.dtype)
+    matrix = aligned_zeros((groups, 1, filters.shape[1], kernel_h, lines + 1), w.dtype)
     matrix[:, 0, :, :, :lines] = filters.reshape(*filters.shape[:3], lines)
     matrix[:, 0, :, 0, lines] = b.reshape(groups, -1)
     return matrix.reshape(*matrix.shape[:3], -1)

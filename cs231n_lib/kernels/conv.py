@@ -29,7 +29,7 @@ class ConvCache(NamedTuple):
 
 class Method(NamedTuple):
     forward: Callable[[np.ndarray, np.ndarray, np.ndarray, Geometry], np.ndarray]
-    backward: Callable[[np.ndarray, np.ndarray, np.ndarray, Geometry], tuple[np.ndarray, np.ndarray]]
+    backward: Callable[[np.ndarray, np.ndarray, np.ndarray, Geometry], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 COLUMNS = Method(columns_forward, columns_backward)
@@ -79,10 +79,7 @@ def conv_backward_fast(dout: np.ndarray, cache: ConvCache) -> tuple[np.ndarray, 
     check_dout("conv_backward_fast", dout, (len(x), len(w), *geometry.out_size), x.dtype)
     dout = np.ascontiguousarray(dout)
     with one_blas_thread:
-        dx, dw = _choose(x, w, geometry).backward(dout, x, w, geometry)
-        pixels = dout.shape[2] * dout.shape[3]
-        db = (dout.reshape(*dout.shape[:2], pixels) @ np.ones(pixels, dout.dtype)).sum(axis=0)  # b is on every pixel
-    return dx, dw, db
+        return _choose(x, w, geometry).backward(dout, x, w, geometry)
 
 
 def _choose(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> Method:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside
+from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, line_sums
 from cs231n_lib.kernels.rows import RowClass, copy_rows, row_classes, rows_are_disjoint, stack
 from cs231n_lib.kernels.threads import Workspaces, kept_workspaces, run_tiles, split_batch
 from cs231n_lib.kernels.toeplitz import is_narrow, narrow_forward, narrow_input_gradient
@@ -79,7 +80,9 @@ def _forward_space(
     layout, (images, channels) = Layout(geometry, rows, block, many), shape
     pixels = (geometry.stride[1], channels, rows.rows, images, layout.width)
     product = (channels, layout.blocks, block * many, images * layout.width)
-    return Space(np.zeros(pixels, dtype), np.empty(0, dtype), np.empty(product, dtype), np.empty(product, dtype))
+    return Space(
+        aligned_zeros(pixels, dtype), np.empty(0, dtype), aligned_empty(product, dtype), aligned_empty(product, dtype)
+    )
 
 
 def _backward_space(
@@ -97,14 +100,17 @@ def _backward_space(
     pixels = (geometry.stride[1], channels, rows.rows, images, layout.width)
     padded = (1, channels, rows.count + 2 * above + block, many, images, layout.width)
     product = (0 if weights_only else channels, -(-(rows.count + above) // block), block, images * layout.width)
-    return Space(np.zeros(pixels, dtype), np.zeros(padded, dtype), np.empty(product, dtype), np.empty(product, dtype))
+    return Space(
+        aligned_zeros(pixels, dtype), aligned_zeros(padded, dtype), aligned_empty(product, dtype),
+        aligned_empty(product, dtype),
+    )  # fmt: skip
 
 
 def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, 1, KH, KW) and b (F,)."""
     if is_narrow(x, geometry):
         return narrow_forward(x, w, b, geometry)
-    out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
+    out = aligned_empty((len(x), len(w), *geometry.out_size), x.dtype)
     many = len(w) // x.shape[1]  # filters of one channel
     out_c = out.reshape(len(x), x.shape[1], many, *geometry.out_size)
     bias = b.reshape(x.shape[1], 1, many, 1)
@@ -135,12 +141,13 @@ def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
 
 def depthwise_backward(
     dout: np.ndarray, x: np.ndarray, w: np.ndarray, geometry: Geometry
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return dx and dw, the gradients of `depthwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return dx, dw and db, the gradients of `depthwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
     many = len(w) // x.shape[1]
     narrow = is_narrow(x, geometry)
-    dx = narrow_input_gradient(dout, w, geometry) if narrow else np.zeros(x.shape, x.dtype)
+    dx = narrow_input_gradient(dout, w, geometry) if narrow else aligned_zeros(x.shape, x.dtype)
     dw = np.zeros((geometry.kernel[1], x.shape[1], many, geometry.kernel[0]), x.dtype)
+    db = np.zeros((x.shape[1], many), x.dtype)
     dout_c = dout.reshape(len(x), x.shape[1], many, *geometry.out_size)
     for layout in _layouts(x, w, geometry):
         phases = 0 if narrow else min(layout.rows.stride, geometry.kernel[0])
@@ -152,21 +159,23 @@ def depthwise_backward(
             def task(
                 tile: Tile, layout: Layout = layout, bands: list[np.ndarray] = bands, spaces: Workspaces = spaces,
                 shape: tuple[int, ...] = dbands.shape,
-            ) -> np.ndarray:  # fmt: skip
-                rows, above, part = layout.rows, layout.tap_rows - 1, np.zeros(shape, x.dtype)
+            ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+                rows, above = layout.rows, layout.tap_rows - 1
+                dbands_part, db_part = np.zeros(shape, x.dtype), np.zeros_like(db)
                 with spaces.borrow(x[tile].shape[:2]) as (pixels, padded, total, product):
                     upstream = dout_c[(*tile, slice(None), rows.out_rows)]  # (n, C, m, p, q)
                     into = padded[0, :, above : above + rows.count, ..., : dout.shape[3]]
                     copy_rows(upstream.transpose(1, 3, 2, 0, 4), into)
+                    db_part[tile[1]] = line_sums(padded[0]).sum(axis=1)
                     layout.copy_pixels(x[tile], pixels)
-                    _band_gradients(padded, pixels, part[:, tile[1]], layout)
+                    _band_gradients(padded, pixels, dbands_part[:, tile[1]], layout)
                     for phase, of_taps in enumerate(bands):
                         _input_gradient(padded, of_taps[:, tile[1]], dx[tile], total, product, layout, phase)
-                return part
+                return dbands_part, db_part
 
-            run_tiles(task, _tiles(x, layout), into=dbands)
+            run_tiles(task, _tiles(x, layout), into=(dbands, db))
         dw += _sum_of_diagonals(dbands, layout)
-    return dx, dw.transpose(1, 2, 3, 0).reshape(w.shape)
+    return dx, dw.transpose(1, 2, 3, 0).reshape(w.shape), db.reshape(-1)
 
 
 def _band_gradients(padded: np.ndarray, pixels: np.ndarray, bands: np.ndarray, layout: Layout) -> None:

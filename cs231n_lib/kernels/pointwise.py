@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
-from cs231n_lib.kernels.products import aligned_empty, aligned_rows, matmul_in_pieces
+from cs231n_lib.kernels.products import aligned_copy, aligned_empty, aligned_rows, aligned_zeros, matmul_in_pieces
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
 TILE_BYTES = 1 << 20  # input and output of one tile: about a core's L2 cache; half of it going back, with more copies
@@ -20,18 +20,23 @@ MIN_COLUMNS = 256  # pixels of one tile: fewer leave the sum over pixels waiting
 
 def pointwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, C, 1, 1) and b (F,)."""
-    out = np.empty((len(x), len(w), *geometry.out_size), x.dtype)
-    matrix = w.reshape(len(w), -1)  # (F, C)
+    out = aligned_empty((len(x), len(w), *geometry.out_size), x.dtype)
+    matrix = np.concatenate([w.reshape(len(w), -1), b[:, None]], axis=1)  # (F, C + 1)
     pixels = out.reshape(len(x), len(w), out.shape[2] * out.shape[3])  # (N, F, out_h * out_w), a view
-    bias = b.repeat(pixels.shape[2]).reshape(pixels.shape[1:])  # NumPy adds whole images faster than short rows
     seen_by_all = _sampled(x, geometry)
-    spaces = Workspaces(lambda images: aligned_empty((images, *seen_by_all.shape[1:]), x.dtype))
+
+    def make(images: int) -> np.ndarray:
+        """Return memory for the pixels that some images show, and a channel of ones for the bias to weigh."""
+        seen = aligned_empty((images, x.shape[1] + 1, *geometry.out_size), x.dtype)
+        seen[:, -1] = 1
+        return seen
+
+    spaces = Workspaces(make)
 
     def task(tile: slice) -> None:
         with spaces.borrow(tile.stop - tile.start) as seen:
-            seen[...] = seen_by_all[tile]
-            matmul_in_pieces(matrix, seen.reshape(len(seen), len(matrix[0]), -1), pixels[tile])
-        pixels[tile] += bias
+            seen[:, :-1] = seen_by_all[tile]
+            matmul_in_pieces(matrix, seen.reshape(*seen.shape[:2], -1), pixels[tile])
 
     run_tiles(task, _tiles(x, out, TILE_BYTES))
     return out
@@ -39,13 +44,13 @@ def pointwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
 
 def pointwise_backward(
     dout: np.ndarray, x: np.ndarray, w: np.ndarray, geometry: Geometry
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return dx and dw, the gradients of `pointwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return dx, dw and db, the gradients of `pointwise_forward`, from contiguous dout (N, F, out_h, out_w)."""
     filters, channels = w.shape[:2]
     strided = geometry.stride != (1, 1)
-    dx = np.zeros(x.shape, x.dtype) if strided else np.empty_like(x)
-    dw = np.zeros((filters, channels), x.dtype)
-    matrix = np.ascontiguousarray(w.reshape(filters, channels).T)
+    dx = (aligned_zeros if strided else aligned_empty)(x.shape, x.dtype)
+    dw, db = np.zeros((filters, channels), x.dtype), np.zeros(filters, x.dtype)
+    matrix = aligned_copy(w.reshape(filters, channels).T)
     pixels = dout.shape[2] * dout.shape[3]
 
     def make(images: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,12 +58,12 @@ def pointwise_backward(
         return (
             aligned_rows(filters, images * pixels, x.dtype),
             aligned_empty((images, *geometry.out_size, channels), x.dtype),
-            np.empty((images, channels, pixels), x.dtype),
+            aligned_empty((images, channels, pixels), x.dtype),
         )
 
     spaces = Workspaces(make)
 
-    def task(tile: slice) -> np.ndarray:
+    def task(tile: slice) -> tuple[np.ndarray, np.ndarray]:
         images = tile.stop - tile.start
         with spaces.borrow(images) as (upstream, seen, product):
             by_image = upstream.reshape(filters, images, pixels).swapaxes(0, 1)  # (n, F, pixels), a view
@@ -70,10 +75,11 @@ def pointwise_backward(
             else:
                 matmul_in_pieces(matrix, by_image, dx[tile].reshape(images, channels, pixels))
             # One product over all pixels of the tile: BLAS sums over the images too.
-            return matmul_in_pieces(upstream, seen.reshape(-1, channels), np.empty_like(dw))
+            dw_part = matmul_in_pieces(upstream, seen.reshape(-1, channels), np.empty_like(dw))
+            return dw_part, upstream @ np.ones(upstream.shape[1], x.dtype)
 
-    run_tiles(task, _tiles(x, dout, TILE_BYTES // 2), into=dw)
-    return dx, dw.reshape(w.shape)
+    run_tiles(task, _tiles(x, dout, TILE_BYTES // 2), into=(dw, db))
+    return dx, dw.reshape(w.shape), db
 
 
 def _sampled(x: np.ndarray, geometry: Geometry) -> np.ndarray:

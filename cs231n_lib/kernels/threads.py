@@ -77,8 +77,8 @@ def _set_threads(counts: list[int]) -> None:
 one_blas_thread = _OneBlasThread()
 
 
-def run_tiles(task: Callable[[Any], Any], tiles: Sequence[Any], into: np.ndarray | None = None) -> None:
-    """Call `task` on every tile; add what it returns to `into`, in the order of the tiles.
+def run_tiles(task: Callable[[Any], Any], tiles: Sequence[Any], into: Sequence[np.ndarray] = ()) -> None:
+    """Call `task` on every tile; add the arrays that it returns to those of `into`, in the order of the tiles.
 
     As many workers run as BLAS has threads (OMP_NUM_THREADS, or threadpoolctl's `threadpool_limits`): this thread and
     helpers that stay for the next call.
@@ -121,29 +121,31 @@ def _pool(process: int, helpers: int) -> ThreadPoolExecutor:
 class _OrderedSum:
     """Add parts that come in any order in the order of their numbers, so that rounding does not depend on chance.
 
-    most_early : how many parts may wait for an earlier one. A worker with one more waits itself, which bounds memory.
+    most_early : how many tiles' parts may wait for an earlier one. A worker with one more waits itself, which bounds
+        memory.
     """
 
-    def __init__(self, into: np.ndarray | None, *, most_early: int) -> None:
+    def __init__(self, into: Sequence[np.ndarray], *, most_early: int) -> None:
         self._into, self._most_early = into, most_early
         self._turn = threading.Condition()
-        self._early: dict[int, np.ndarray] = {}
+        self._early: dict[int, Sequence[np.ndarray]] = {}
         self._next = 0
         self._given_up = False
 
-    def add(self, number: int, part: np.ndarray | None) -> None:
-        if self._into is None or part is None:
+    def add(self, number: int, parts: Sequence[np.ndarray]) -> None:
+        if not self._into:
             return
         with self._turn:
             self._turn.wait_for(lambda: number == self._next or len(self._early) < self._most_early or self._given_up)
-            self._early[number] = part
+            self._early[number] = parts
             while self._next in self._early:
-                self._into += self._early.pop(self._next)
+                for total, part in zip(self._into, self._early.pop(self._next), strict=True):
+                    total += part
                 self._next += 1
             self._turn.notify_all()
 
     def give_up(self) -> None:
-        """Let nobody wait any more: a part will never come."""
+        """Let nobody wait any more: some parts will never come."""
         with self._turn:
             self._given_up = True
             self._turn.notify_all()

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
+from cs231n_lib.kernels.products import aligned_copy, aligned_empty
 from cs231n_lib.kernels.threads import run_tiles, split_batch
 
 IMAGES = 16  # rows of one product: with more, images a power of two apart push each other out of the cache
@@ -53,7 +54,9 @@ def is_narrow(x: np.ndarray, geometry: Geometry) -> bool:
 
 def narrow_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, 1, KH, KW) and b (F,)."""
-    out = np.empty((*x.shape[:2], len(w) // x.shape[1], *geometry.out_size), x.dtype)  # many filters see one channel
+    out = aligned_empty(
+        (*x.shape[:2], len(w) // x.shape[1], *geometry.out_size), x.dtype
+    )  # many filters see one channel
     runs = _runs([(p, h, i) for i, p, h in _pairs(geometry)], geometry.out_size[0])
     across = _across(w, geometry)
     products = [(run, _matrix(run, across)) for run in runs]
@@ -73,7 +76,7 @@ def narrow_input_gradient(dout: np.ndarray, w: np.ndarray, geometry: Geometry) -
     """Return dx, shape (N, C, H, W), from contiguous dout (N, F, out_h, out_w) and w (F, 1, KH, KW)."""
     groups = geometry.groups
     dout = dout.reshape(len(dout), groups, len(w) // groups, *geometry.out_size)  # (N, C, m, out_h, out_w)
-    dx = np.empty((*dout.shape[:2], *geometry.size), dout.dtype)
+    dx = aligned_empty((*dout.shape[:2], *geometry.size), dout.dtype)
     runs = _runs([(h, p, i) for i, p, h in _pairs(geometry)], geometry.size[0])
     across = _across(w, geometry).swapaxes(3, 4)
     products = [(run, _matrix(run, across)) for run in runs]
@@ -151,7 +154,7 @@ def _across(w: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 def _matrix(run: Run, across: np.ndarray) -> np.ndarray:
     """Return the matrices of a run's rows, (C, m, 1, rows seen * width, width of the result)."""
-    matrix = np.ascontiguousarray(across[list(run.taps)].transpose(1, 2, 0, 3, 4))
+    matrix = aligned_copy(across[list(run.taps)].transpose(1, 2, 0, 3, 4))
     return matrix.reshape(*matrix.shape[:2], 1, len(run.taps) * matrix.shape[3], matrix.shape[4])
 
 

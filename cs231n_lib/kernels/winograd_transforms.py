@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside, strided_view
-from cs231n_lib.kernels.products import SMALL
+from cs231n_lib.kernels.products import SMALL, aligned_empty, aligned_zeros
 from cs231n_lib.kernels.threads import split_batch
 
 STRIP_BYTES = 5 << 19  # the half-way arrays of one strip: measured best near 2.5 MB
@@ -190,7 +190,7 @@ class Plan:
 
     def empty_wide(self, height: int, depth: int) -> np.ndarray:
         """Return memory for pixel rows half-way: (row, J * tile columns * depth + SKEW)."""
-        return np.empty((height, self.columns.points * self._across(depth) + SKEW), self.dtype)
+        return aligned_empty((height, self.columns.points * self._across(depth) + SKEW), self.dtype)
 
     def empty_outputs(self, strip: Strip) -> np.ndarray:
         """Return memory for the strip's part of out, half-way."""
@@ -204,7 +204,7 @@ class Plan:
         as the products see it: matrices (I, G, tiles * images, channels / G).
         """
         depth = (strip.images.stop - strip.images.start) * channels
-        points = np.empty((self.rows.points, strip.height, self.rows.dilation, self._across(depth)), self.dtype)
+        points = aligned_empty((self.rows.points, strip.height, self.rows.dilation, self._across(depth)), self.dtype)
         matrices = points.reshape(len(points), -1, self.groups, channels // self.groups)
         return points.transpose(1, 2, 0, 3), matrices.swapaxes(1, 2)
 
@@ -228,7 +228,7 @@ class Plan:
         own = self.tile_rows(wide, strip.height, OUTPUTS)
         if overlap:
             below = self.tile_rows(wide[strip.height * OUTPUTS * self.rows.dilation :], 1, overlap)  # the last tile's
-            shared = np.empty((strip.height, self.rows.dilation, overlap, own.shape[4]), self.dtype)
+            shared = aligned_empty((strip.height, self.rows.dilation, overlap, own.shape[4]), self.dtype)
 
         def add(points: np.ndarray, j: int) -> None:
             np.matmul(self.row_pixels.T[:OUTPUTS], points, out=own[j])
@@ -288,7 +288,7 @@ def _bands(axis: Axis, kind: str, dtype: np.dtype) -> list[tuple[slice, slice, n
         tiles = np.arange(max(0, -(-(start + pad - reach + 1) // step)), min(axis.tiles, -(-(stop + pad) // step)))
         place = step * tiles[:, None, None] + np.arange(axis.dilation)[:, None] + axis.dilation * taps - pad - start
         tile, phase, tap = np.nonzero((place >= 0) & (place < stop - start))  # place: (tile, dilation, tap)
-        band = np.zeros((axis.points, len(tiles), axis.dilation, stop - start), dtype)
+        band = aligned_zeros((axis.points, len(tiles), axis.dilation, stop - start), dtype)
         band[:, tile, phase, place[tile, phase, tap]] = matrix[:, tap]
         blocks.append((slice(tiles[0], tiles[-1] + 1), slice(start, stop), band.reshape(-1, stop - start)))
     return blocks
@@ -299,13 +299,13 @@ def _depth_last(x: np.ndarray, top: int, left: int, height: int, width: int) -> 
     n, c, h, w = x.shape
     into_rows, from_rows = inside(top, 1, height, h)
     into_columns, from_columns = inside(left, 1, width, w)
-    window = np.empty((height, width, n, c), x.dtype)
+    window = aligned_empty((height, width, n, c), x.dtype)
     window[: into_rows.start] = window[into_rows.stop :] = 0
     window[:, : into_columns.start] = window[:, into_columns.stop :] = 0
     # Images are often a power of two bytes apart, where a transposed read meets the same few cache lines again and
     # again: copy them first, contiguously, to a distance that is none. Measured 1.2 against 4.1 ns per pixel.
     rows = x[:, :, from_rows]
-    staged = np.empty((n * c, rows.shape[2] * w + SKEW), x.dtype)[:, : rows.shape[2] * w]
+    staged = aligned_empty((n * c, rows.shape[2] * w + SKEW), x.dtype)[:, : rows.shape[2] * w]
     staged.reshape(rows.shape)[...] = rows
     window = window.reshape(height, width, n * c)
     window[into_rows, into_columns] = staged.reshape(n * c, -1, w)[:, :, from_columns].transpose(1, 2, 0)

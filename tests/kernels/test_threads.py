@@ -24,12 +24,12 @@ def test_every_tile_runs_once_and_parts_are_added_in_their_order(threads):
     seen: list[int] = []
     total = np.zeros(1, np.float32)
 
-    def task(number: int) -> np.ndarray:
+    def task(number: int) -> list[np.ndarray]:
         seen.append(number)
-        return values[number : number + 1]
+        return [values[number : number + 1]]
 
     with threadpool_limits(threads, user_api="blas"):
-        run_tiles(task, range(len(values)), into=total)
+        run_tiles(task, range(len(values)), into=[total])
     assert sorted(seen) == list(range(len(values)))
     assert total[0] == expected[0]
 
@@ -44,7 +44,7 @@ def test_an_error_in_a_tile_is_raised_and_the_next_call_works(threads):
         with pytest.raises(ValueError, match="tile 3"):
             run_tiles(task, range(8))
         total = np.zeros(1)
-        run_tiles(lambda number: np.ones(1), range(8), into=total)
+        run_tiles(lambda number: [np.ones(1)], range(8), into=[total])
     assert total[0] == 8
 
 
@@ -52,34 +52,34 @@ def test_a_fast_worker_keeps_one_part_and_waits():
     """Tile 0 ends only when tile 2 has begun: by then the other worker has part 1 and may not begin tile 3."""
     third, begun = threading.Event(), []
 
-    def task(number: int) -> np.ndarray:
+    def task(number: int) -> list[np.ndarray]:
         begun.append(number)
         if number == 2:
             third.set()
         if number == 0:
             assert third.wait(timeout=60)
             assert 3 not in begun
-        return np.ones(1)
+        return [np.ones(1)]
 
     total = np.zeros(1)
     with threadpool_limits(2, user_api="blas"):
-        run_tiles(task, range(8), into=total)
+        run_tiles(task, range(8), into=[total])
     assert total[0] == 8
 
 
 def test_an_error_frees_a_worker_that_waits_for_the_part():
     third = threading.Event()
 
-    def task(number: int) -> np.ndarray:
+    def task(number: int) -> list[np.ndarray]:
         if number == 2:
             third.set()
         if number == 0:
             assert third.wait(timeout=60)
             raise ValueError("tile 0")
-        return np.ones(1)
+        return [np.ones(1)]
 
     with threadpool_limits(2, user_api="blas"), pytest.raises(ValueError, match="tile 0"):
-        run_tiles(task, range(8), into=np.zeros(1))
+        run_tiles(task, range(8), into=[np.zeros(1)])
 
 
 def test_two_workers_meet_in_one_call():
