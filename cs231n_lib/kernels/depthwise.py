@@ -23,8 +23,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside
-from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, line_sums
-from cs231n_lib.kernels.rows import RowClass, copy_rows, row_classes, rows_are_disjoint, stack
+from cs231n_lib.kernels.products import aligned_empty, aligned_zeros, line_sums, whole_registers
+from cs231n_lib.kernels.rows import RowClass, by_image, copy_rows, row_classes, rows_are_disjoint, stack
 from cs231n_lib.kernels.threads import Workspaces, kept_workspaces, run_tiles, split_batch
 from cs231n_lib.kernels.toeplitz import is_narrow, narrow_forward, narrow_input_gradient
 
@@ -36,7 +36,10 @@ Tile = tuple[slice, slice]  # images, channels
 
 
 class Space(NamedTuple):
-    """Buffers of one tile: pixels (plane, C, row, n, width), dout between rows of zeros, and two products."""
+    """Buffers of one tile: pixels (plane, C, row, line), dout between rows of zeros, and two products.
+
+    In a line, images lie side by side.
+    """
 
     pixels: np.ndarray
     dout: np.ndarray
@@ -66,11 +69,12 @@ class Layout:
         return inside(plane - self.geometry.pad[1], self.geometry.stride[1], self.width, self.geometry.size[1])
 
     def copy_pixels(self, x: np.ndarray, pixels: np.ndarray) -> None:
-        """Fill pixels (plane, C, row, n, width) from x (n, C, H, W); the padding stays zero."""
+        """Fill pixels (plane, C, row, line) from x (n, C, H, W); the padding stays zero."""
         into, rows = inside(self.rows.start, self.rows.spread, self.rows.rows, self.geometry.size[0])
         for plane in self.planes:
             across, columns = self.columns(plane)
-            copy_rows(x[:, :, rows, columns].transpose(1, 2, 0, 3), pixels[plane][:, into, :, across])
+            seen = by_image(pixels[plane], len(x), self.width)[:, into, :, across]
+            copy_rows(x[:, :, rows, columns].transpose(1, 2, 0, 3), seen)
 
 
 def _forward_space(
@@ -78,8 +82,9 @@ def _forward_space(
 ) -> Space:
     """Return buffers for `shape` (images, channels) on their way forward."""
     layout, (images, channels) = Layout(geometry, rows, block, many), shape
-    pixels = (geometry.stride[1], channels, rows.rows, images, layout.width)
-    product = (channels, layout.blocks, block * many, images * layout.width)
+    line = whole_registers(images * layout.width, dtype)
+    pixels = (geometry.stride[1], channels, rows.rows, line)
+    product = (channels, layout.blocks, block * many, line)
     return Space(
         aligned_zeros(pixels, dtype), np.empty(0, dtype), aligned_empty(product, dtype), aligned_empty(product, dtype)
     )
@@ -96,10 +101,10 @@ def _backward_space(
 ) -> Space:
     """Return the same for the way back. weights_only : dx is found elsewhere"""
     layout, (images, channels) = Layout(geometry, rows, block, many), shape
-    above = layout.tap_rows - 1
-    pixels = (geometry.stride[1], channels, rows.rows, images, layout.width)
-    padded = (1, channels, rows.count + 2 * above + block, many, images, layout.width)
-    product = (0 if weights_only else channels, -(-(rows.count + above) // block), block, images * layout.width)
+    above, line = layout.tap_rows - 1, whole_registers(images * layout.width, dtype)
+    pixels = (geometry.stride[1], channels, rows.rows, line)
+    padded = (1, channels, rows.count + 2 * above + block, many, line)
+    product = (0 if weights_only else channels, -(-(rows.count + above) // block), block, line)
     return Space(
         aligned_zeros(pixels, dtype), aligned_zeros(padded, dtype), aligned_empty(product, dtype),
         aligned_empty(product, dtype),
@@ -129,11 +134,10 @@ def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
                         np.matmul(bands[j, tile[1]], seen[plane], out=product if j else total)
                         if j:
                             _add_shifted(product, total, -shift)
-                    lines = total.reshape(len(total), -1, many, total.shape[3])  # (C, p, m, n * width)
+                    lines = total.reshape(len(total), -1, many, total.shape[3])  # (C, p, m, line)
                     lines += bias[tile[1]]
-                    lines = lines[:, : rows.count].reshape(len(lines), rows.count, many, len(part), layout.width)
-                    lines = lines[..., : out.shape[3]].transpose(3, 0, 2, 1, 4)
-                    copy_rows(lines, out_c[(*tile, slice(None), rows.out_rows)])
+                    images = by_image(lines[:, : rows.count], len(part), layout.width)[..., : out.shape[3]]
+                    copy_rows(images.transpose(3, 0, 2, 1, 4), out_c[(*tile, slice(None), rows.out_rows)])
 
             run_tiles(task, _tiles(x, layout))
     return out
@@ -164,8 +168,8 @@ def depthwise_backward(
                 dbands_part, db_part = np.zeros(shape, x.dtype), np.zeros_like(db)
                 with spaces.borrow(x[tile].shape[:2]) as (pixels, padded, total, product):
                     upstream = dout_c[(*tile, slice(None), rows.out_rows)]  # (n, C, m, p, q)
-                    into = padded[0, :, above : above + rows.count, ..., : dout.shape[3]]
-                    copy_rows(upstream.transpose(1, 3, 2, 0, 4), into)
+                    into = by_image(padded[0, :, above : above + rows.count], len(upstream), layout.width)
+                    copy_rows(upstream.transpose(1, 3, 2, 0, 4), into[..., : dout.shape[3]])
                     db_part[tile[1]] = line_sums(padded[0]).sum(axis=1)
                     layout.copy_pixels(x[tile], pixels)
                     _band_gradients(padded, pixels, dbands_part[:, tile[1]], layout)
@@ -223,7 +227,7 @@ def _input_gradient(
                 _add_shifted(product, total, shift)
             fresh = False
         across, columns = layout.columns(plane)
-        image = total.reshape(len(total), blocks * block, len(dx), layout.width)
+        image = by_image(total.reshape(len(total), blocks * block, total.shape[3]), len(dx), layout.width)
         gradient, into_dx = image[:, :count, :, across].transpose(2, 0, 1, 3), dx[:, :, pixel_rows, columns]
         if rows_are_disjoint(layout.geometry):
             copy_rows(gradient, into_dx)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry, inside
-from cs231n_lib.kernels.rows import RowClass, copy_rows, rows_are_disjoint, split_channels
+from cs231n_lib.kernels.rows import RowClass, by_image, copy_rows, rows_are_disjoint, split_channels
 
 
 class Plane(NamedTuple):
@@ -50,24 +50,29 @@ def planes_of(geometry: Geometry) -> list[Plane]:
 
 
 class PlaneViews:
-    """The way from a product (G, rows, KW, C / G, n, width) to the pixels that `TapViews` reads: its adjoint."""
+    """The way from a product (G, rows, KW, C / G, line) to the pixels that `TapViews` reads: its adjoint.
 
-    def __init__(self, product: np.ndarray, rows: RowClass, geometry: Geometry) -> None:
+    side_by_side : how many images lie in a line, and how wide each is there
+    """
+
+    def __init__(self, product: np.ndarray, side_by_side: tuple[int, int], rows: RowClass, geometry: Geometry) -> None:
         self.groups, self.disjoint = geometry.groups, rows_are_disjoint(geometry)
         into, pixels = inside(rows.start, rows.spread, product.shape[1], geometry.size[0])
         self.planes = []
         for plane in planes_of(geometry):
-            total = product[:, into, plane.taps[0][0]]  # (G, rows, C / G, n, width)
-            others = [(product[:, into, j], move) for j, move in plane.taps[1:] if abs(move) < total.shape[4]]
-            gradient = total[..., plane.across].transpose(3, 0, 2, 1, 4)
-            self.planes.append(([_moved(part, total, move) for part, move in others], gradient, pixels, plane.columns))
+            total = product[:, into, plane.taps[0][0]]  # (G, rows, C / G, line)
+            others = [(product[:, into, j], move) for j, move in plane.taps[1:] if abs(move) < side_by_side[1]]
+            gradient = by_image(total, *side_by_side)[..., plane.across].transpose(3, 0, 2, 1, 4)
+            sums = [_moved(part, total, side_by_side, move) for part, move in others]
+            self.planes.append((sums, gradient, pixels, plane.columns))
 
     def add_to(self, dx: np.ndarray) -> None:
         """Add the product to the pixels of one tile. The sums replace the product."""
         dx = split_channels(dx, self.groups)  # a view: dx is a contiguous tile
         for sums, gradient, pixels, columns in self.planes:
-            for edge, part, total in sums:
-                edge[...] = 0
+            for edges, part, total in sums:
+                for edge in edges:
+                    edge[...] = 0
                 total += part
             if self.disjoint:
                 copy_rows(gradient, dx[..., pixels, columns])
@@ -75,14 +80,16 @@ class PlaneViews:
                 dx[..., pixels, columns] += gradient
 
 
-def _moved(part: np.ndarray, total: np.ndarray, move: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what to add to total to add `part` to it, `move` columns further to the right: (edge, part, total).
+def _moved(
+    part: np.ndarray, total: np.ndarray, side_by_side: tuple[int, int], move: int
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Return what to add to total to add `part` to it, `move` columns further to the right: (edges, part, total).
 
-    part, total : (G, rows, C / G, n, width); all three returned are views. The edge would move over the end of an image
-    and has to be zero before.
+    part, total : (G, rows, C / G, line); all that is returned are views. The edges would move over the end of an image
+    or of a line and have to be zero before.
     """
-    edge = part[..., -move:] if move > 0 else part[..., :-move]
-    lines = (*part.shape[:2], prod(part.shape[2:]))
-    part, total = part.reshape(lines), total.reshape(lines)
-    keep = lines[2] - abs(move)
-    return edge, part[:, :, max(0, -move) :][:, :, :keep], total[:, :, max(0, move) :][:, :, :keep]
+    edges = [of[..., -move:] if move > 0 else of[..., :-move] for of in (by_image(part, *side_by_side), part)]
+    flat = (*part.shape[:2], prod(part.shape[2:]))
+    part, total = part.reshape(flat), total.reshape(flat)
+    keep = flat[2] - abs(move)
+    return edges, part[:, :, max(0, -move) :][:, :, :keep], total[:, :, max(0, move) :][:, :, :keep]

@@ -43,9 +43,20 @@ def matmul_in_pieces(matrix: np.ndarray, columns: np.ndarray, out: np.ndarray, h
 
 
 def line_sums(array: np.ndarray) -> np.ndarray:
-    """Return the sums over the last two axes of a contiguous array (..., n, width): BLAS is faster than NumPy."""
-    lines = array.reshape(-1, prod(array.shape[-2:]))
-    return (lines @ np.ones(lines.shape[1], lines.dtype)).reshape(array.shape[:-2])
+    """Return the sums over the last axis of a contiguous array: BLAS is faster than NumPy."""
+    lines = array.reshape(-1, array.shape[-1])
+    return (lines @ np.ones(lines.shape[1], lines.dtype)).reshape(array.shape[:-1])
+
+
+def whole_registers(length: int, dtype: np.dtype) -> int:
+    """Return how long lines of `length` numbers should be so that BLAS multiplies whole registers, and each line starts
+    at a cache line.
+
+    For a last register that is not full, BLAS takes slow steps: measured 54 instead of 40 GFLOP/s for (128, 579) @
+    (579, 120) in float32 when it multiplies 128 columns, and 49 instead of 33 for 56 columns as 64.
+    """
+    per_line = LINE // np.dtype(dtype).itemsize
+    return -(-length // per_line) * per_line
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -82,5 +93,5 @@ def aligned_rows(rows: int, length: int, dtype: np.dtype) -> np.ndarray:
     Rows a power of two apart share few places of the cache and push each other out.
     """
     per_line = LINE // np.dtype(dtype).itemsize
-    pitch = (-(-length // per_line) | 1) * per_line  # an odd number of lines
+    pitch = (whole_registers(length, dtype) // per_line | 1) * per_line  # an odd number of lines
     return aligned_empty((rows, pitch), dtype)[:, :length]

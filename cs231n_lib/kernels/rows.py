@@ -9,7 +9,7 @@ the stride is 1); `row_classes` makes each a convolution without dilation along 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd, prod
+from math import gcd
 
 import numpy as np
 
@@ -66,13 +66,16 @@ def split_channels(array: np.ndarray, groups: int) -> np.ndarray:
 
 
 def stack(array: np.ndarray, count: int, stride: int, depth: int, first: int = 0) -> np.ndarray:
-    """View (B, G, R, ..., n, q) as matrices (B, G, count, depth, n q); number m begins at row first + stride * m."""
-    batch, groups, _, *rest = array.shape
-    columns = prod(rest[-2:])
-    shape = (batch, groups, count, depth, columns)
+    """View (B, G, R, ..., line) as matrices (B, G, count, depth, line); number m begins at row first + stride * m."""
+    shape = (*array.shape[:2], count, depth, array.shape[-1])
     row = array.strides[2]
-    strides = (*array.strides[:2], stride * row, columns * array.itemsize, array.itemsize)
+    strides = (*array.strides[:2], stride * row, array.shape[-1] * array.itemsize, array.itemsize)
     return strided_view(array, shape, strides, first * row)
+
+
+def by_image(lines: np.ndarray, images: int, width: int) -> np.ndarray:
+    """View lines (..., line), in which images lie side by side, as (..., n, q): what is left of a line is free."""
+    return lines[..., : images * width].reshape(*lines.shape[:-1], images, width)
 
 
 def copy_rows(source: np.ndarray, into: np.ndarray) -> None:
