@@ -88,5 +88,6 @@ def _sampled(x: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 
 def _tiles(x: np.ndarray, out: np.ndarray, tile_bytes: int) -> list[slice]:
-    images = tile_bytes * len(x) // max(1, x.nbytes + out.nbytes)
-    return split_batch(len(x), max(1, images, MIN_COLUMNS // (out.shape[2] * out.shape[3])))
+    pixels = out.shape[2] * out.shape[3]
+    images = tile_bytes // ((x.shape[1] + out.shape[1]) * pixels * x.itemsize)
+    return split_batch(len(x), max(1, images, MIN_COLUMNS // pixels))
