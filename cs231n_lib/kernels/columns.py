@@ -23,7 +23,7 @@ from cs231n_lib.kernels.rows import RowClass, copy_rows, row_classes, split_chan
 from cs231n_lib.kernels.threads import Workspaces, kept_workspaces, run_tiles, split_batch
 
 TILE_BYTES = 3 << 19  # rows and products of one tile: about a core's L2 cache; smaller tiles make more calls
-MIN_COLUMNS = 128  # fewer columns leave the product waiting for the weights
+MIN_LINE = 512  # bytes of columns: fewer leave the product waiting for the weights, more take memory
 WIDE = 64  # output rows this wide are worth a product of their own, straight into the output
 NARROW = 16  # shorter ones never are; between the two it depends, see _goes_direct
 SHALLOW = 64  # where so few numbers are summed, writing the output costs more than the product
@@ -48,7 +48,9 @@ def columns_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geome
                     if not direct:
                         copy_rows(space.by_image, out_rows)
 
-            run_tiles(task, split_batch(len(x), _tile_images(x, w, geometry, rows, 1 if direct else MIN_COLUMNS)))
+            run_tiles(
+                task, split_batch(len(x), _tile_images(x, w, geometry, rows, 1 if direct else MIN_LINE // x.itemsize))
+            )
     return out
 
 
@@ -74,7 +76,9 @@ def columns_backward(
                         phase.planes.add_to(dx[tile])
                     return space.weights.gradient(x[tile]).reshape(w.shape), space.bias_gradient()
 
-            run_tiles(task, split_batch(len(x), _tile_images(x, w, geometry, rows, MIN_COLUMNS)), into=(dw, db))
+            run_tiles(
+                task, split_batch(len(x), _tile_images(x, w, geometry, rows, MIN_LINE // x.itemsize)), into=(dw, db)
+            )
     return dx, dw, db
 
 
