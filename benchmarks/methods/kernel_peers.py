@@ -30,6 +30,7 @@ MORE = {  # what students and networks use beside the eight: no cliff may hide h
     "k1on4x4": ((64, 256, 4, 4), 256, 1, {}),
     "k3s2": ((64, 64, 31, 31), 128, 3, {"stride": 2, "pad": 1}),
     "k2s2": ((64, 16, 32, 32), 32, 2, {"stride": 2}),
+    "patches16": ((8, 3, 224, 224), 192, 16, {"stride": 16}),
     "groups2": ((64, 32, 16, 16), 64, 3, {"pad": 1, "groups": 2}),
     "groups4": ((64, 32, 16, 16), 64, 3, {"pad": 1, "groups": 4}),
     "batch1": ((1, 32, 32, 32), 64, 3, {"pad": 1}),

@@ -10,6 +10,7 @@ import numpy as np
 from cs231n_lib.kernels.columns import columns_backward, columns_forward
 from cs231n_lib.kernels.depthwise import depthwise_backward, depthwise_forward
 from cs231n_lib.kernels.geometry import Geometry, Pair, as_pair, check_dout, check_float_array, output_size
+from cs231n_lib.kernels.patches import do_not_overlap, patches_backward, patches_forward
 from cs231n_lib.kernels.pointwise import pointwise_backward, pointwise_forward
 from cs231n_lib.kernels.threads import one_blas_thread
 from cs231n_lib.kernels.winograd import winograd_backward, winograd_forward
@@ -34,6 +35,7 @@ class Method(NamedTuple):
 
 COLUMNS = Method(columns_forward, columns_backward)
 DEPTHWISE = Method(depthwise_forward, depthwise_backward)
+PATCHES = Method(patches_forward, patches_backward)
 POINTWISE = Method(pointwise_forward, pointwise_backward)
 WINOGRAD = Method(winograd_forward, winograd_backward)
 
@@ -89,6 +91,8 @@ def _choose(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> Method:
     pixels = geometry.out_size[0] * geometry.out_size[1]
     if geometry.kernel == (1, 1) and geometry.pad == (0, 0) and geometry.groups == 1 and pixels >= 16:
         return POINTWISE
+    if do_not_overlap(geometry) and geometry.kernel != (1, 1):
+        return PATCHES
     small = all(2 <= kernel <= 5 for kernel in geometry.kernel)
     channels = min(w.shape[1], len(w) // geometry.groups)
     worth = transformed_bytes(w) <= MOST_FILTER_BYTES and count_tiles(len(x), geometry.out_size) >= FEWEST_TILES

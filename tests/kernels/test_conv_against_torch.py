@@ -71,6 +71,8 @@ LARGE = {  # more than one tile, strip or block of columns, with a smaller last 
     "winograd_5x4_dilated_groups": ((3, 16, 50, 37), (32, 8, 5, 4), {"pad": (3, 7), "dilation": (2, 3), "groups": 2}),
     "depthwise": ((11, 6, 21, 131), (12, 1, 3, 5), {"stride": (1, 2), "pad": 3, "groups": 6, "dilation": (2, 1)}),
     "depthwise_narrow": ((37, 50, 14, 15), (100, 1, 3, 5), {"stride": (1, 2), "pad": (1, 3), "groups": 50}),
+    "patches": ((37, 6, 24, 27), (8, 3, 4, 3), {"stride": (4, 3), "groups": 2}),
+    "patches_of_large_images": ((2, 3, 512, 512), (5, 3, 2, 4), {"stride": (2, 4)}),
     "pointwise": ((9, 64, 33, 33), (48, 64, 1, 1), {"stride": 2}),
 }
 
