@@ -18,6 +18,7 @@ from cs231n_lib.kernels.winograd_transforms import count_tiles, transformed_byte
 
 MOST_FILTER_BYTES = 16 << 20  # Winograd's filters grow 4-fold (3 x 3) and stream from memory beside every strip
 FEWEST_TILES = 32  # for fewer, transforming the filters costs more than it saves: 16 tiles took 37 ms, columns 25
+DEEP = 144  # numbers that make one output: for fewer, transforms cost more than the products they save
 
 
 class ConvCache(NamedTuple):
@@ -38,6 +39,7 @@ DEPTHWISE = Method(depthwise_forward, depthwise_backward)
 PATCHES = Method(patches_forward, patches_backward)
 POINTWISE = Method(pointwise_forward, pointwise_backward)
 WINOGRAD = Method(winograd_forward, winograd_backward)
+SHALLOW = Method(columns_forward, winograd_backward)  # on the way back, one transform of dout serves dx and dw
 
 
 def conv_forward_fast(
@@ -97,7 +99,7 @@ def _choose(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> Method:
     channels = min(w.shape[1], len(w) // geometry.groups)
     worth = transformed_bytes(w) <= MOST_FILTER_BYTES and count_tiles(len(x), geometry.out_size) >= FEWEST_TILES
     if geometry.stride == (1, 1) and small and channels >= 8 and worth:
-        return WINOGRAD
+        return WINOGRAD if channels * geometry.kernel[0] * geometry.kernel[1] >= DEEP else SHALLOW
     return COLUMNS
 
 
