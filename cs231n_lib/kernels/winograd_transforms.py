@@ -33,6 +33,7 @@ MIN_DEPTH = 64  # shorter rows leave the transforms waiting for calls
 OUTPUTS = 4  # m: larger m saves more products and loses more digits
 MIN_ROWS = 64  # fewer tiles leave the products waiting for the filters
 TASKS = 8  # of the backward pass: more would add up more dU, fewer would leave workers idle
+SPREAD = 256  # bytes from image to image: a larger power of two leaves too few places in the cache
 SKEW = 16  # numbers left free at the end of a row to break a stride that is a power of two
 # Small points of either sign keep the powers small: rounding errors grow with them.
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
@@ -302,11 +303,19 @@ def _depth_last(x: np.ndarray, top: int, left: int, height: int, width: int) -> 
     window = aligned_empty((height, width, n, c), x.dtype)
     window[: into_rows.start] = window[into_rows.stop :] = 0
     window[:, : into_columns.start] = window[:, into_columns.stop :] = 0
-    # Images are often a power of two bytes apart, where a transposed read meets the same few cache lines again and
-    # again: copy them first, contiguously, to a distance that is none. Measured 1.2 against 4.1 ns per pixel.
     rows = x[:, :, from_rows]
-    staged = aligned_empty((n * c, rows.shape[2] * w + SKEW), x.dtype)[:, : rows.shape[2] * w]
-    staged.reshape(rows.shape)[...] = rows
-    window = window.reshape(height, width, n * c)
-    window[into_rows, into_columns] = staged.reshape(n * c, -1, w)[:, :, from_columns].transpose(1, 2, 0)
-    return window
+    if _meet_in_cache(x.strides[1]):  # copy them first, contiguously, to a distance at which they do not
+        staged = aligned_empty((n * c, rows.shape[2] * w + SKEW), x.dtype)[:, : rows.shape[2] * w].reshape(rows.shape)
+        staged[...] = rows
+        rows = staged
+    window[into_rows, into_columns] = rows[..., from_columns].transpose(2, 3, 0, 1)
+    return window.reshape(height, width, n * c)
+
+
+def _meet_in_cache(pitch: int) -> bool:
+    """Tell whether images so many bytes apart push each other out of the cache: a power of two, or a multiple of it.
+
+    A transposed read meets the same few cache lines again and again: measured 4.1 instead of 1.2 ns per pixel for
+    images of 32 x 32. Others are read where they are, which saves 2 to 6 % of a layer's time (4 x 4 images: 20 %).
+    """
+    return pitch > SPREAD and pitch % SPREAD == 0
