@@ -31,8 +31,10 @@ def do_not_overlap(geometry: Geometry) -> bool:
 
 
 class Patches:
-    """The patches of one tile. lines : (n, G, patches, C / G * KH * KW + 1); pixels : the same without the ones, as
-    images (n, G, C / G, row of patches, KH, column of patches, KW)
+    """The patches of one tile, of `tile_shape` (images, rows of patches).
+
+    lines : (n, G, patches, C / G * KH * KW + 1), the last of each is 1
+    pixels : the others, as they stand in images (n, G, C / G, row of patches, KH, column of patches, KW)
     """
 
     def __init__(self, tile_shape: tuple[int, int], channels: int, geometry: Geometry, dtype: np.dtype) -> None:
@@ -90,7 +92,8 @@ def patches_backward(
 def _as_patches(images: np.ndarray, geometry: Geometry) -> np.ndarray:
     """View images (N, C, H, W) as (N, G, C / G, row of patches, KH, column of patches, KW)."""
     (kernel_h, kernel_w), (out_h, out_w) = geometry.kernel, geometry.out_size
-    return images.reshape(len(images), geometry.groups, -1, out_h, kernel_h, out_w, kernel_w)
+    by_group = split_channels(images, geometry.groups)
+    return by_group.reshape(*by_group.shape[:3], out_h, kernel_h, out_w, kernel_w)
 
 
 def _tiles(x: np.ndarray, geometry: Geometry) -> list[Tile]:

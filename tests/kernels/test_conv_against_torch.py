@@ -78,6 +78,16 @@ LARGE = {  # more than one tile, strip or block of columns, with a smaller last 
 
 
 @pytest.mark.parametrize("case", LARGE.values(), ids=LARGE)
+def test_a_batch_of_no_images_has_gradients_of_zero(case):
+    (_, *image), w_shape, options = case
+    arrays = draw_arrays((0, *image), w_shape, options)
+    out, dx, dw, db = our_conv(*arrays, **options)
+    assert (out.shape, dx.shape) == (arrays[3].shape, (0, *image))
+    assert not dw.any()
+    assert not db.any()
+
+
+@pytest.mark.parametrize("case", LARGE.values(), ids=LARGE)
 def test_conv_on_more_than_one_tile(case, monkeypatch):
     monkeypatch.setattr(winograd_transforms, "STRIP_BYTES", 1 << 17)  # one or two tile rows to a strip
     x_shape, w_shape, options = case
