@@ -1,9 +1,9 @@
 """The 1 x 1 convolution: a matrix product over the channels of every pixel.
 
-An image of shape (C, H, W) is already a matrix (C, H * W), so w @ image is the output, in its final layout. Copies
-serve alignment alone (products.py says why): at (128, 128, 8, 8) with 128 filters, float64, the forward products take
-6.3 ms with the copy and 7.4 without. For dw one factor is copied with its axes swapped, since BLAS sums over rows and
-columns faster than over rows and rows.
+An image of shape (C, H, W) is already a matrix (C, H * W), so w @ image is the output, in its final layout. It is
+copied for alignment and whole registers (products.py says why), and gets a channel of ones, which the bias weighs: at
+(128, 128, 8, 8) with 128 filters, float64, the forward products take 6.3 ms with the copy and 7.4 without. For dw one
+factor is copied with its axes swapped, since BLAS sums over rows and columns faster than over rows and rows.
 """
 
 from __future__ import annotations
@@ -11,11 +11,20 @@ from __future__ import annotations
 import numpy as np
 
 from cs231n_lib.kernels.geometry import Geometry
-from cs231n_lib.kernels.products import aligned_copy, aligned_empty, aligned_rows, aligned_zeros, matmul_in_pieces
+from cs231n_lib.kernels.products import (
+    aligned_copy,
+    aligned_empty,
+    aligned_rows,
+    aligned_zeros,
+    matmul_in_pieces,
+    whole_registers,
+)
+from cs231n_lib.kernels.rows import by_image
 from cs231n_lib.kernels.threads import Workspaces, run_tiles, split_batch
 
 TILE_BYTES = 1 << 20  # input and output of one tile: about a core's L2 cache; half of it going back, with more copies
 MIN_COLUMNS = 256  # pixels of one tile: fewer leave the sum over pixels waiting for dw
+LONG = 128  # pixels of an image: with as many, a last register that is not full costs less than a copy
 
 
 def pointwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
@@ -23,20 +32,25 @@ def pointwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geo
     out = aligned_empty((len(x), len(w), *geometry.out_size), x.dtype)
     matrix = np.concatenate([w.reshape(len(w), -1), b[:, None]], axis=1)  # (F, C + 1)
     pixels = out.reshape(len(x), len(w), out.shape[2] * out.shape[3])  # (N, F, out_h * out_w), a view
-    seen_by_all = _sampled(x, geometry)
+    seen_by_all, count = _sampled(x, geometry), pixels.shape[2]
+    line = whole_registers(count, x.dtype)
 
-    def make(images: int) -> np.ndarray:
-        """Return memory for the pixels that some images show, and a channel of ones for the bias to weigh."""
-        seen = aligned_empty((images, x.shape[1] + 1, *geometry.out_size), x.dtype)
+    def make(images: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return memory for the pixels that some images show, with a channel of ones for the bias to weigh, and for a
+        product whose lines are longer than the output's."""
+        seen = aligned_zeros((images, x.shape[1] + 1, line), x.dtype)
         seen[:, -1] = 1
-        return seen
+        return seen, aligned_empty((images, len(w), line if line > count else 0), x.dtype)
 
     spaces = Workspaces(make)
 
     def task(tile: slice) -> None:
-        with spaces.borrow(tile.stop - tile.start) as seen:
-            seen[:, :-1] = seen_by_all[tile]
-            matmul_in_pieces(matrix, seen.reshape(*seen.shape[:2], -1), pixels[tile])
+        with spaces.borrow(tile.stop - tile.start) as (seen, product):
+            seen[:, :-1, :count].reshape(seen_by_all[tile].shape)[...] = seen_by_all[tile]
+            if line == count:
+                matmul_in_pieces(matrix, seen, pixels[tile])
+            else:
+                pixels[tile] = matmul_in_pieces(matrix, seen, product)[..., :count]
 
     run_tiles(task, _tiles(x, out, TILE_BYTES))
     return out
@@ -53,30 +67,37 @@ def pointwise_backward(
     matrix = aligned_copy(w.reshape(filters, channels).T)
     pixels = dout.shape[2] * dout.shape[3]
 
+    direct = not strided and (pixels >= LONG or whole_registers(pixels, x.dtype) == pixels)
+
     def make(images: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return arrays for dout (F, n * pixels), x (n, out_h, out_w, C) and dx where the stride visits it."""
-        return (
-            aligned_rows(filters, images * pixels, x.dtype),
-            aligned_empty((images, *geometry.out_size, channels), x.dtype),
-            aligned_empty((images, channels, pixels), x.dtype),
-        )
+        """Return arrays for dout (F, line), x (n, out_h, out_w, C) and dx (C, line) unless `direct`.
+
+        In a line, images lie side by side, and zeros where they do not fill it.
+        """
+        line = whole_registers(images * pixels, x.dtype)
+        upstream = aligned_rows(filters, line, x.dtype)
+        upstream[:, images * pixels :] = 0
+        seen = aligned_empty((images, *geometry.out_size, channels), x.dtype)
+        return upstream, seen, aligned_empty((0 if direct else channels, line), x.dtype)
 
     spaces = Workspaces(make)
 
     def task(tile: slice) -> tuple[np.ndarray, np.ndarray]:
         images = tile.stop - tile.start
         with spaces.borrow(images) as (upstream, seen, product):
-            by_image = upstream.reshape(filters, images, pixels).swapaxes(0, 1)  # (n, F, pixels), a view
-            by_image[...] = dout[tile].reshape(images, filters, pixels)
+            dout_by_image = by_image(upstream, images, pixels).swapaxes(0, 1)  # (n, F, pixels)
+            dout_by_image[...] = dout[tile].reshape(images, filters, pixels)
             seen[...] = _sampled(x[tile], geometry).transpose(0, 2, 3, 1)
-            if strided:
-                visited = _sampled(dx[tile], geometry)
-                visited[...] = matmul_in_pieces(matrix, by_image, product).reshape(visited.shape)
+            if direct:
+                matmul_in_pieces(matrix, dout_by_image, dx[tile].reshape(images, channels, pixels))
             else:
-                matmul_in_pieces(matrix, by_image, dx[tile].reshape(images, channels, pixels))
+                visited = _sampled(dx[tile], geometry)
+                dx_by_image = by_image(matmul_in_pieces(matrix, upstream, product), images, pixels).swapaxes(0, 1)
+                visited[...] = dx_by_image.reshape(visited.shape)
             # One product over all pixels of the tile: BLAS sums over the images too.
-            dw_part = matmul_in_pieces(upstream, seen.reshape(-1, channels), np.empty_like(dw))
-            return dw_part, upstream @ np.ones(upstream.shape[1], x.dtype)
+            dout_of_all = upstream[:, : images * pixels]
+            dw_part = matmul_in_pieces(dout_of_all, seen.reshape(-1, channels), np.empty_like(dw))
+            return dw_part, dout_of_all @ np.ones(images * pixels, x.dtype)
 
     run_tiles(task, _tiles(x, dout, TILE_BYTES // 2), into=(dw, db))
     return dx, dw.reshape(w.shape), db
