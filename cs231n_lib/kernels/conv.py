@@ -93,7 +93,7 @@ def _choose(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> Method:
     pixels = geometry.out_size[0] * geometry.out_size[1]
     if geometry.kernel == (1, 1) and geometry.pad == (0, 0) and geometry.groups == 1 and pixels >= 16:
         return POINTWISE
-    if do_not_overlap(geometry) and geometry.kernel != (1, 1):
+    if do_not_overlap(geometry):
         return PATCHES
     small = all(2 <= kernel <= 5 for kernel in geometry.kernel)
     channels = min(w.shape[1], len(w) // geometry.groups)

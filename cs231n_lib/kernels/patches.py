@@ -26,8 +26,12 @@ Tile = tuple[slice, slice]  # images, rows of patches
 
 
 def do_not_overlap(geometry: Geometry) -> bool:
-    """Tell whether this method applies: without padding, the patches then cover the image."""
-    return geometry.kernel == geometry.stride and geometry.dilation == (1, 1) and geometry.pad == (0, 0)
+    """Tell whether this method applies: without padding, the patches then cover the image.
+
+    A patch of one pixel is no row: what pointwise.py leaves, columns.py copies once, too.
+    """
+    whole = geometry.kernel == geometry.stride != (1, 1)
+    return whole and geometry.dilation == (1, 1) and geometry.pad == (0, 0)
 
 
 class Patches:

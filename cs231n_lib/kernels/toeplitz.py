@@ -54,9 +54,8 @@ def is_narrow(x: np.ndarray, geometry: Geometry) -> bool:
 
 def narrow_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Return out, shape (N, F, out_h, out_w), from contiguous x (N, C, H, W), w (F, 1, KH, KW) and b (F,)."""
-    out = aligned_empty(
-        (*x.shape[:2], len(w) // x.shape[1], *geometry.out_size), x.dtype
-    )  # many filters see one channel
+    many = len(w) // x.shape[1]  # filters of one channel
+    out = aligned_empty((*x.shape[:2], many, *geometry.out_size), x.dtype)
     runs = _runs([(p, h, i) for i, p, h in _pairs(geometry)], geometry.out_size[0])
     across = _across(w, geometry)
     products = [(run, _matrix(run, across)) for run in runs]

@@ -59,7 +59,7 @@ def winograd_backward(
     dU = V^T @ dM and dV = dM @ U^T, so dout is brought to the points once for both gradients.
     """
     plan = Plan(geometry, x.shape[1], len(w), x.dtype)
-    u = aligned_copy(plan.filters_to_points(w))  # (J, I, G, F / G, C / G)
+    u = plan.filters_to_points(w)  # (J, I, G, F / G, C / G)
     dx = aligned_empty(x.shape, x.dtype)
 
     def task(strips: list[Strip]) -> tuple[np.ndarray, np.ndarray]:
